@@ -1,0 +1,41 @@
+// Config: what the command line asks for. Plain data: it travels through execve in the boot record
+// (process/boot.h), so it holds no pointers.
+#pragma once
+
+#include <cstdint>
+
+namespace detent {
+
+/// The clocks as one image hands them to the next over execve; `valid` is false before the first program.
+struct ClockState {
+  bool valid = false;
+  std::int64_t monotonic_ns = 0;
+  std::int64_t realtime_offset_ns = 0;
+  std::int64_t boottime_offset_ns = 0;
+  std::int32_t tai_offset = 0;
+};
+
+}  // namespace detent
+
+namespace detent::emu {
+
+enum class TimeMode : std::uint8_t { kReal, kVirtual, kScaled };
+
+struct Config {
+  TimeMode time = TimeMode::kReal;
+  double scale = 1.0;                      ///< guest seconds per host second, for kScaled
+  std::int64_t syscall_cost_ns = 1000;     ///< virtual time charged per kernel entry
+  std::int64_t io_grace_ns = 5'000'000;    ///< host time that virtual time leaves host I/O
+  std::uint64_t livelock_entries = 0;      ///< 0: never reported
+  std::int64_t epoch_ns = 0;               ///< CLOCK_REALTIME at start of virtual time; 0: the default
+  std::uint64_t seed = 0;
+  char strategy[16] = "fifo";
+  bool strace = false;
+  bool strace_deterministic = false;  ///< no addresses, no pids
+  bool stats = false;
+  bool wait_on_deadlock = false;  ///< wait for an outside signal instead of reporting
+  std::int32_t log_level = 0;     ///< 0 errors and warnings only
+  std::int32_t trace_fd = -1;     ///< where strace lines go (kernel fd); -1: stderr
+};
+
+}  // namespace detent::emu

@@ -1,0 +1,73 @@
+// ClockSet: the guest's clocks. Each base is MONOTONIC plus an offset; only the guest's world moves
+// when a clock is stepped or the machine is "suspended".
+//
+// Who calls: time adapters (read, set), the scheduler (through TimerQueue), scenario events.
+// Source: clock_gettime(2), kernel/time/timekeeping.c (offs_real, offs_boot, offs_tai).
+#pragma once
+
+#include <array>
+#include <boost/intrusive/list.hpp>
+#include <cstddef>
+#include <cstdint>
+
+#include "timebase/clock.h"
+
+namespace detent::timebase {
+
+/// The clocks that timers can be armed on.
+enum class Base : std::uint8_t { kMonotonic, kRealtime, kBoottime, kTai };
+inline constexpr std::size_t kBaseCount = 4;
+
+/// Told of every discontinuous change of CLOCK_REALTIME (settime, step, suspend): what
+/// TFD_TIMER_CANCEL_ON_SET waits for. Linked while alive; unlinks itself. on_jump() may unlink its
+/// own listener and no other.
+class JumpListener : public boost::intrusive::list_base_hook<
+                         boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  virtual void on_jump() = 0;
+
+ protected:
+  ~JumpListener() = default;
+};
+
+class ClockSet {
+ public:
+  /// `source` gives MONOTONIC and outlives the set. The other clocks start at the given instants.
+  ClockSet(ClockSource& source, Instant<Realtime> realtime, Instant<Boottime> boottime);
+
+  [[nodiscard]] ClockSource& source() { return source_; }
+  [[nodiscard]] Instant<Monotonic> monotonic() { return source_.now(); }
+  /// The present time of `base`, ns since its zero.
+  [[nodiscard]] std::int64_t now(Base base);
+  /// What `base` shows minus MONOTONIC, in ns.
+  [[nodiscard]] std::int64_t offset(Base base) const {
+    return offsets_[static_cast<std::size_t>(base)];
+  }
+  /// The MONOTONIC instant at which `base` shows `when` ns, by the present offsets. INT64_MAX is
+  /// "for ever" on every base and stays so.
+  [[nodiscard]] Instant<Monotonic> to_monotonic(Base base, std::int64_t when) const;
+
+  /// Moves REALTIME and TAI by `by` and tells the listeners. A step of 0 is no change (as in
+  /// timerfd_clock_was_set, fs/timerfd.c).
+  void step_realtime(Duration by);
+  /// Sets the TAI - REALTIME offset (adjtimex ADJ_TAI). Whole seconds. REALTIME does not move, so
+  /// no listener is told.
+  void set_tai_offset(std::int32_t seconds);
+  [[nodiscard]] std::int32_t tai_offset() const { return tai_seconds_; }
+  /// Moves BOOTTIME, REALTIME and TAI past MONOTONIC, as a suspend of that length (>= 0) does, and
+  /// tells the listeners.
+  void suspend(Duration length);
+
+  /// `listener` is in no set. Listeners are told in the order in which they were added.
+  void add_listener(JumpListener& listener);
+
+ private:
+  void notify();
+
+  ClockSource& source_;
+  std::array<std::int64_t, kBaseCount> offsets_{};
+  std::int32_t tai_seconds_ = 0;
+  boost::intrusive::list<JumpListener, boost::intrusive::constant_time_size<false>> listeners_;
+};
+
+}  // namespace detent::timebase

@@ -1,0 +1,28 @@
+// VirtualClock: stands still while anything can run, and is moved by its owner only.
+//
+// Rules: only the scheduler's idle path jumps it to the next deadline; every kernel entry charges
+// it a small fixed cost, so that a loop that polls the clock makes progress. It never goes back.
+#pragma once
+
+#include "timebase/clock.h"
+
+namespace detent::timebase {
+
+class VirtualClock final : public ClockSource {
+ public:
+  explicit VirtualClock(Instant<Monotonic> start) : now_(start) {}
+
+  [[nodiscard]] Instant<Monotonic> now() override { return now_; }
+  [[nodiscard]] bool is_virtual() const override { return true; }
+  [[nodiscard]] Duration host_time_until(Instant<Monotonic>) override { return Duration(); }
+
+  /// Moves time forward by `cost` (>= 0).
+  void charge(Duration cost);
+  /// Jumps to `instant`; a past instant leaves the clock where it is.
+  void advance_to(Instant<Monotonic> instant);
+
+ private:
+  Instant<Monotonic> now_;
+};
+
+}  // namespace detent::timebase
