@@ -1,0 +1,249 @@
+#include "waitq/futex_table.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <deque>
+#include <map>
+#include <random>
+#include <utility>
+#include <vector>
+
+namespace detent::waitq {
+namespace {
+
+constexpr FutexKey kA{1, 0x1000};
+constexpr FutexKey kB{1, 0x1004};
+constexpr FutexKey kOtherSpace{2, 0x1000};
+constexpr unsigned kAll = ~0U;
+
+class TestWaiter final : public FutexWaiter {
+ public:
+  TestWaiter(std::vector<int>& woken, int id, FutexKey key, std::uint32_t bitset = kMatchAny)
+      : FutexWaiter(key, bitset), woken_(woken), id_(id) {}
+
+ private:
+  void on_wake() override {
+    CHECK(!queued());
+    woken_.push_back(id_);
+  }
+  std::vector<int>& woken_;
+  int id_;
+};
+
+struct World {
+  FutexTable table;
+  std::vector<int> woken;
+  std::deque<TestWaiter> waiters;
+
+  TestWaiter& wait(FutexKey key, std::uint32_t bitset = kMatchAny) {
+    waiters.emplace_back(woken, static_cast<int>(waiters.size()), key, bitset);
+    table.enqueue(waiters.back());
+    return waiters.back();
+  }
+};
+
+TEST_CASE("a wake takes the oldest waiters of its key", "[futex_table]") {
+  World w;
+  for (int i = 0; i < 3; ++i) {
+    w.wait(kA);
+    w.wait(kB);
+    w.wait(kOtherSpace);
+  }
+  CHECK(w.table.waiters(kA) == 3);
+  CHECK(w.table.wake(kA, 2) == 2);
+  CHECK(w.woken == std::vector{0, 3});
+  CHECK(w.table.waiters(kA) == 1);
+  CHECK(w.table.waiters(kB) == 3);
+  CHECK(w.table.wake(kA, kAll) == 1);
+  CHECK(w.table.wake(kA, kAll) == 0);
+}
+
+TEST_CASE("a wake of none wakes none", "[futex_table]") {
+  World w;
+  w.wait(kA);
+  CHECK(w.table.wake(kA, 0) == 0);
+  CHECK(w.table.waiters(kA) == 1);
+}
+
+TEST_CASE("bitsets choose among the waiters", "[futex_table]") {
+  World w;
+  w.wait(kA, 0b001);
+  w.wait(kA, 0b010);
+  w.wait(kA, 0b011);
+  CHECK(w.table.wake(kA, kAll, 0b100) == 0);
+  CHECK(w.table.wake(kA, 1, 0b010) == 1);
+  CHECK(w.woken == std::vector{1});
+  CHECK(w.table.wake(kA, kAll, 0b010) == 1);
+  CHECK(w.woken == std::vector{1, 2});
+}
+
+TEST_CASE("a cancelled waiter is not woken, and cancelling twice is harmless", "[futex_table]") {
+  World w;
+  TestWaiter& first = w.wait(kA);
+  w.wait(kA);
+  FutexTable::cancel(first);
+  FutexTable::cancel(first);
+  CHECK(!first.queued());
+  CHECK(w.table.wake(kA, kAll) == 1);
+  CHECK(w.woken == std::vector{1});
+}
+
+TEST_CASE("a requeue wakes some and moves the rest behind those that wait there", "[futex_table]") {
+  World w;
+  for (int i = 0; i < 4; ++i) w.wait(kA);
+  w.wait(kB);
+  const auto done = w.table.requeue(kA, kB, 1, 2);
+  CHECK(done.woken == 1);
+  CHECK(done.moved == 2);
+  CHECK(w.woken == std::vector{0});
+  CHECK(w.waiters[1].key() == kB);
+  CHECK(w.waiters[3].key() == kA);
+  CHECK(w.table.wake(kB, kAll) == 3);
+  CHECK(w.woken == std::vector{0, 4, 1, 2});
+}
+
+TEST_CASE("a requeued waiter can be cancelled where it is now", "[futex_table]") {
+  World w;
+  TestWaiter& waiter = w.wait(kA);
+  w.table.requeue(kA, kB, 0, kAll);
+  CHECK(w.table.waiters(kB) == 1);
+  FutexTable::cancel(waiter);
+  CHECK(w.table.waiters(kB) == 0);
+}
+
+TEST_CASE("a requeue to the same key counts and keeps the order", "[futex_table]") {
+  World w;
+  for (int i = 0; i < 4; ++i) w.wait(kA);
+  const auto done = w.table.requeue(kA, kA, 1, 2);
+  CHECK(done.woken == 1);
+  CHECK(done.moved == 2);
+  CHECK(w.table.wake(kA, kAll) == 3);
+  CHECK(w.woken == std::vector{0, 1, 2, 3});
+}
+
+TEST_CASE("a waiter that dies has left its futex", "[futex_table]") {
+  World w;
+  w.wait(kA);
+  w.waiters.clear();
+  CHECK(w.table.wake(kA, kAll) == 0);
+}
+
+// The naive model: one list per key, ids in the order of arrival.
+class Model {
+ public:
+  struct Entry {
+    int id;
+    std::uint32_t bitset;
+  };
+  using Queue = std::deque<Entry>;
+
+  Queue& queue(FutexKey key) { return queues_[{key.space, key.offset}]; }
+
+  std::vector<int> wake(FutexKey key, unsigned count, std::uint32_t bitset) {
+    std::vector<int> woken;
+    std::erase_if(queue(key), [&](const Entry& entry) {
+      if (woken.size() >= count || (entry.bitset & bitset) == 0) return false;
+      woken.push_back(entry.id);
+      return true;
+    });
+    return woken;
+  }
+
+  unsigned move(FutexKey from, FutexKey to, unsigned count) {
+    if (from == to) return std::min(static_cast<unsigned>(queue(from).size()), count);
+    unsigned moved = 0;
+    for (; moved < count && !queue(from).empty(); ++moved) {
+      queue(to).push_back(queue(from).front());
+      queue(from).pop_front();
+    }
+    return moved;
+  }
+
+  void cancel(int id) {
+    for (auto& [key, entries] : queues_) {
+      std::erase_if(entries, [id](const Entry& entry) { return entry.id == id; });
+    }
+  }
+
+ private:
+  std::map<std::pair<std::uint64_t, std::uint64_t>, Queue> queues_;
+};
+
+class ModelTest {
+ public:
+  explicit ModelTest(std::uint64_t seed) : random_(seed) {}
+
+  void step() {
+    switch (random_() % 8) {
+      case 0:
+        return wake();
+      case 1:
+        return requeue();
+      case 2:
+        return cancel();
+      default:
+        return wait();
+    }
+  }
+
+ private:
+  // More keys than buckets, so that keys share some.
+  FutexKey any_key() { return {random_() % 2, 4 * (random_() % keys_)}; }
+  std::uint32_t any_bitset() { return 1 + static_cast<std::uint32_t>(random_() % 7); }
+  unsigned any_count() { return random_() % 8 == 0 ? kAll : static_cast<unsigned>(random_() % 4); }
+
+  void wait() {
+    const FutexKey key = any_key();
+    const std::uint32_t bitset = any_bitset();
+    model_.queue(key).push_back({static_cast<int>(world_.waiters.size()), bitset});
+    world_.wait(key, bitset);
+    check(key);
+  }
+
+  void wake() {
+    const FutexKey key = any_key();
+    const unsigned count = any_count();
+    const std::uint32_t bitset = any_bitset();
+    world_.woken.clear();
+    const unsigned woken = world_.table.wake(key, count, bitset);
+    REQUIRE(world_.woken == model_.wake(key, count, bitset));
+    REQUIRE(woken == world_.woken.size());
+    check(key);
+  }
+
+  void requeue() {
+    const FutexKey from = any_key();
+    const FutexKey to = any_key();
+    const unsigned wake_count = any_count();
+    const unsigned move_count = any_count();
+    world_.woken.clear();
+    const auto done = world_.table.requeue(from, to, wake_count, move_count);
+    REQUIRE(world_.woken == model_.wake(from, wake_count, kMatchAny));
+    REQUIRE(done.woken == world_.woken.size());
+    REQUIRE(done.moved == model_.move(from, to, move_count));
+    check(from);
+    check(to);
+  }
+
+  void cancel() {
+    if (world_.waiters.empty()) return;
+    const std::size_t id = random_() % world_.waiters.size();
+    FutexTable::cancel(world_.waiters[id]);
+    model_.cancel(static_cast<int>(id));
+  }
+
+  void check(FutexKey key) { REQUIRE(world_.table.waiters(key) == model_.queue(key).size()); }
+
+  World world_;
+  Model model_;
+  std::mt19937_64 random_;
+  std::uint64_t keys_ = random_() % 2 == 0 ? 3 : 400;
+};
+
+TEST_CASE("the futex table agrees with the naive model", "[futex_table]") {
+  ModelTest test(GENERATE(range(1, 9)));
+  for (int i = 0; i < 4'000; ++i) test.step();
+}
+
+}  // namespace
+}  // namespace detent::waitq
