@@ -1,0 +1,332 @@
+// The ways into and out of the guest. Offsets: see UserStateLayout and Cpu in enter_unsafe.cc.
+
+#define S_RAX 0
+#define S_RBX 8
+#define S_RCX 16
+#define S_RDX 24
+#define S_RSI 32
+#define S_RDI 40
+#define S_RBP 48
+#define S_RSP 56
+#define S_R8 64
+#define S_R9 72
+#define S_R10 80
+#define S_R11 88
+#define S_R12 96
+#define S_R13 104
+#define S_R14 112
+#define S_R15 120
+#define S_RIP 128
+#define S_RFLAGS 136
+#define S_FS 144
+#define S_GS 152
+#define S_XSAVE 160
+#define S_FULL 168
+#define S_IRET 176
+
+#define CPU_CURRENT 0
+#define CPU_KERNEL_RSP 8
+#define CPU_KERNEL_FS 16
+#define CPU_XMASK 24
+#define CPU_LOADED_GS 32
+#define CPU_INTERRUPT 40
+#define CPU_FSGSBASE 44
+#define CPU_NOT_ENTERED 48
+
+#define UC_RIP 168
+
+#define SYS_arch_prctl 158
+#define ARCH_SET_GS 0x1001
+#define ARCH_SET_FS 0x1002
+
+        .text
+
+// void detent_enter_guest(UserState*): returns when the guest comes back.
+        .globl  detent_enter_guest
+        .type   detent_enter_guest, @function
+detent_enter_guest:
+        .cfi_startproc
+        pushq   %rbp
+        pushq   %rbx
+        pushq   %r12
+        pushq   %r13
+        pushq   %r14
+        pushq   %r15
+        subq    $8, %rsp
+        movq    %rsp, detent_cpu+CPU_KERNEL_RSP
+        movq    %rdi, detent_cpu+CPU_CURRENT
+        movl    detent_cpu+CPU_XMASK, %eax
+        movl    detent_cpu+CPU_XMASK+4, %edx
+        movq    S_XSAVE(%rdi), %r8
+        xrstor64 (%r8)
+        movq    S_GS(%rdi), %rsi
+        cmpq    %rsi, detent_cpu+CPU_LOADED_GS
+        jne     .Lload_gs
+.Lgs_loaded:
+        // From here to detent_enter_end a recorded host signal makes us turn back: the handler moves
+        // the instruction pointer to detent_enter_abort.
+        .globl  detent_enter_begin
+detent_enter_begin:
+        cmpl    $0, detent_cpu+CPU_INTERRUPT
+        jne     detent_enter_abort
+        movq    S_FS(%rdi), %rsi
+        cmpl    $0, detent_cpu+CPU_FSGSBASE
+        je      .Lset_fs_slowly
+        wrfsbase %rsi
+.Lfs_loaded:
+        cmpq    $0, S_FULL(%rdi)
+        jne     .Lfull_restore
+        pushq   S_RFLAGS(%rdi)
+        popfq
+        movq    %rdi, %rcx
+        movq    S_RAX(%rcx), %rax
+        movq    S_RBX(%rcx), %rbx
+        movq    S_RDX(%rcx), %rdx
+        movq    S_RSI(%rcx), %rsi
+        movq    S_RDI(%rcx), %rdi
+        movq    S_RBP(%rcx), %rbp
+        movq    S_R8(%rcx), %r8
+        movq    S_R9(%rcx), %r9
+        movq    S_R10(%rcx), %r10
+        movq    S_RFLAGS(%rcx), %r11
+        movq    S_R12(%rcx), %r12
+        movq    S_R13(%rcx), %r13
+        movq    S_R14(%rcx), %r14
+        movq    S_R15(%rcx), %r15
+        movq    S_RSP(%rcx), %rsp
+        movq    S_RIP(%rcx), %rcx
+        jmp     *%rcx
+.Lfull_restore:
+        movq    S_RAX(%rdi), %rax
+        movq    S_RBX(%rdi), %rbx
+        movq    S_RCX(%rdi), %rcx
+        movq    S_RDX(%rdi), %rdx
+        movq    S_RSI(%rdi), %rsi
+        movq    S_RBP(%rdi), %rbp
+        movq    S_R8(%rdi), %r8
+        movq    S_R9(%rdi), %r9
+        movq    S_R10(%rdi), %r10
+        movq    S_R11(%rdi), %r11
+        movq    S_R12(%rdi), %r12
+        movq    S_R13(%rdi), %r13
+        movq    S_R14(%rdi), %r14
+        movq    S_R15(%rdi), %r15
+        leaq    S_IRET(%rdi), %rsp
+        movq    S_RDI(%rdi), %rdi
+        iretq
+.Lset_fs_slowly:
+        movq    %rdi, %rbx
+        movl    $SYS_arch_prctl, %eax
+        movl    $ARCH_SET_FS, %edi
+        syscall
+        movq    %rbx, %rdi
+        jmp     .Lfs_loaded
+        .globl  detent_enter_end
+detent_enter_end:
+
+.Lload_gs:
+        movq    %rsi, detent_cpu+CPU_LOADED_GS
+        cmpl    $0, detent_cpu+CPU_FSGSBASE
+        je      .Lset_gs_slowly
+        wrgsbase %rsi
+        jmp     .Lgs_loaded
+.Lset_gs_slowly:
+        movq    %rdi, %rbx
+        movl    $SYS_arch_prctl, %eax
+        movl    $ARCH_SET_GS, %edi
+        syscall
+        movq    %rbx, %rdi
+        jmp     .Lgs_loaded
+
+        .globl  detent_enter_abort
+detent_enter_abort:
+        movl    $1, detent_cpu+CPU_NOT_ENTERED
+        call    .Lrestore_kernel_fs
+        movq    detent_cpu+CPU_KERNEL_RSP, %rsp
+        fninit
+        pushq   $0x1f80
+        ldmxcsr (%rsp)
+        addq    $8, %rsp
+        cld
+.Lleave:
+        addq    $8, %rsp
+        popq    %r15
+        popq    %r14
+        popq    %r13
+        popq    %r12
+        popq    %rbx
+        popq    %rbp
+        ret
+        .cfi_endproc
+        .size   detent_enter_guest, .-detent_enter_guest
+
+// Every host signal handler: rdi = number, rsi = siginfo, rdx = ucontext, on the landing pad's stack.
+        .globl  detent_signal_entry
+        .type   detent_signal_entry, @function
+detent_signal_entry:
+        movq    UC_RIP(%rdx), %rax
+        cmpq    $__executable_start, %rax
+        jb      .Lfrom_guest
+        cmpq    $etext, %rax
+        jae     .Lfrom_guest
+        jmp     detent_signal_in_kernel
+.Lfrom_guest:
+        pushq   %rdi
+        pushq   %rsi
+        pushq   %rdx
+        movq    detent_cpu+CPU_CURRENT, %rbx
+        cmpl    $0, detent_cpu+CPU_FSGSBASE
+        je      1f
+        rdfsbase %rax
+        movq    %rax, S_FS(%rbx)
+        rdgsbase %rax
+        movq    %rax, S_GS(%rbx)
+        movq    %rax, detent_cpu+CPU_LOADED_GS
+1:      call    .Lrestore_kernel_fs
+        popq    %rdx
+        popq    %rsi
+        popq    %rdi
+        // Still on the landing pad's stack: a second signal stacks below this frame until it is copied.
+        // rsp is 8 off a 16-byte boundary at a handler's entry, as a call wants it to be.
+        subq    $8, %rsp
+        call    detent_landed
+        movq    detent_cpu+CPU_KERNEL_RSP, %rsp
+        jmp     .Lleave
+        .size   detent_signal_entry, .-detent_signal_entry
+
+// Leaves rbx alone; spoils rax, rcx, rdi, rsi, r11.
+.Lrestore_kernel_fs:
+        movq    detent_cpu+CPU_KERNEL_FS, %rsi
+        cmpl    $0, detent_cpu+CPU_FSGSBASE
+        je      2f
+        wrfsbase %rsi
+        ret
+2:      movl    $SYS_arch_prctl, %eax
+        movl    $ARCH_SET_FS, %edi
+        syscall
+        ret
+
+// The kernel never returns from a signal handler into the guest, only into itself.
+        .globl  detent_restorer
+detent_restorer:
+        movl    $15, %eax
+        syscall
+
+// long detent_host_syscall(nr, a0..a5)
+        .globl  detent_host_syscall
+        .type   detent_host_syscall, @function
+detent_host_syscall:
+        movq    %rdi, %rax
+        movq    %rsi, %rdi
+        movq    %rdx, %rsi
+        movq    %rcx, %rdx
+        movq    %r8, %r10
+        movq    %r9, %r8
+        movq    8(%rsp), %r9
+        syscall
+        ret
+
+        .globl  detent_host_syscall_interruptible
+        .type   detent_host_syscall_interruptible, @function
+detent_host_syscall_interruptible:
+        movq    %rdi, %rax
+        movq    %rsi, %rdi
+        movq    %rdx, %rsi
+        movq    %rcx, %rdx
+        movq    %r8, %r10
+        movq    %r9, %r8
+        movq    8(%rsp), %r9
+        // A signal between the test and the instruction moves us to detent_wait_interrupted.
+        .globl  detent_wait_begin
+detent_wait_begin:
+        cmpl    $0, detent_cpu+CPU_INTERRUPT
+        jne     detent_wait_interrupted
+        syscall
+        .globl  detent_wait_end
+detent_wait_end:
+        ret
+        .globl  detent_wait_interrupted
+detent_wait_interrupted:
+        movq    $-4, %rax
+        ret
+
+// long detent_copy(dst, src, n): bytes NOT copied. A fault at the marked instructions continues at
+// detent_copy_fault with the remaining count in rcx.
+        .globl  detent_copy
+        .type   detent_copy, @function
+detent_copy:
+        movq    %rdx, %rcx
+        .globl  detent_copy_insn
+detent_copy_insn:
+        rep movsb
+        .globl  detent_copy_fault
+detent_copy_fault:
+        movq    %rcx, %rax
+        ret
+
+// long detent_load32(src, uint32_t* value): 0, or 1 after a fault. One aligned access: atomic.
+        .globl  detent_load32
+detent_load32:
+        .globl  detent_load32_insn
+detent_load32_insn:
+        movl    (%rdi), %eax
+        movl    %eax, (%rsi)
+        xorl    %eax, %eax
+        ret
+
+// long detent_cmpxchg32(address, uint32_t* expected, desired): 0 or 1 after a fault; *expected gets the
+// value found.
+        .globl  detent_cmpxchg32
+detent_cmpxchg32:
+        movl    (%rsi), %eax
+        .globl  detent_cmpxchg32_insn
+detent_cmpxchg32_insn:
+        lock cmpxchgl %edx, (%rdi)
+        movl    %eax, (%rsi)
+        xorl    %eax, %eax
+        ret
+        .globl  detent_access_fault
+detent_access_fault:
+        movl    $1, %eax
+        ret
+
+// long detent_vfork(table of {original, copy, size}..., flags): see emu/process/vfork_unsafe.cc. Save
+// every region, clone; the child returns 0 at once; the parent restores every region first. The table and
+// the copies lie outside of what the child changes.
+        .globl  detent_vfork
+        .type   detent_vfork, @function
+detent_vfork:
+        pushq   %rbx
+        movq    %rdi, %rbx
+        movq    %rsi, %r8
+        movq    %rdi, %rdx
+1:      movq    16(%rdx), %rcx
+        testq   %rcx, %rcx
+        je      2f
+        movq    (%rdx), %rsi
+        movq    8(%rdx), %rdi
+        rep movsb
+        addq    $24, %rdx
+        jmp     1b
+2:      movl    $56, %eax
+        movq    %r8, %rdi
+        xorl    %esi, %esi
+        xorl    %edx, %edx
+        xorl    %r10d, %r10d
+        xorl    %r8d, %r8d
+        syscall
+        testq   %rax, %rax
+        je      4f
+        movq    %rbx, %rdx
+3:      movq    16(%rdx), %rcx
+        testq   %rcx, %rcx
+        je      4f
+        movq    (%rdx), %rdi
+        movq    8(%rdx), %rsi
+        rep movsb
+        addq    $24, %rdx
+        jmp     3b
+4:      popq    %rbx
+        ret
+
+        .section .note.GNU-stack,"",@progbits

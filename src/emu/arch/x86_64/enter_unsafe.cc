@@ -1,0 +1,341 @@
+#include "emu/arch/x86_64/trap.h"
+
+#include <asm/prctl.h>
+#include <cpuid.h>
+#include <elf.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstring>
+
+#include "detent/assert.h"
+#include "emu/arch/x86_64/host_call.h"
+#include "emu/arch/x86_64/interrupts.h"
+
+namespace detent::arch {
+
+// What enter_unsafe.S keeps between the two sides. One host thread, so one of it. The offsets are
+// asserted below.
+struct Cpu {
+  UserState* current;
+  std::uint64_t kernel_rsp;
+  std::uint64_t kernel_fs;
+  std::uint64_t xsave_mask;
+  std::uint64_t loaded_gs;
+  std::atomic<std::uint32_t> interrupt;
+  std::uint32_t fsgsbase;
+  std::uint32_t not_entered;
+};
+
+// UserState mixes public and private members, for which offsetof is only "conditionally supported".
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+struct UserStateLayout {
+  static_assert(offsetof(UserState, regs) == 0);
+  static_assert(offsetof(UserRegs, r15) == 120 && offsetof(UserRegs, rip) == 128 &&
+                offsetof(UserRegs, fs_base) == 144 && offsetof(UserRegs, gs_base) == 152);
+  static_assert(offsetof(UserState, xsave_) == 160);
+  static_assert(offsetof(UserState, full_restore_) == 168);
+  static_assert(offsetof(UserState, iret_frame_) == 176);
+
+  static void prepare(UserState& state);
+  static void came_from_syscall(UserState& state) { state.full_restore_ = 0; }
+};
+#pragma GCC diagnostic pop
+static_assert(offsetof(Cpu, kernel_rsp) == 8 && offsetof(Cpu, kernel_fs) == 16 &&
+              offsetof(Cpu, xsave_mask) == 24 && offsetof(Cpu, loaded_gs) == 32 &&
+              offsetof(Cpu, interrupt) == 40 && offsetof(Cpu, fsgsbase) == 44 &&
+              offsetof(Cpu, not_entered) == 48);
+
+}  // namespace detent::arch
+
+extern "C" {
+detent::arch::Cpu detent_cpu;
+void detent_enter_guest(detent::arch::UserState*);
+void detent_signal_entry(int, siginfo_t*, void*);
+void detent_restorer();
+extern char detent_enter_begin[], detent_enter_end[], detent_enter_abort[];
+extern char detent_wait_begin[], detent_wait_end[], detent_wait_interrupted[];
+extern char detent_copy_insn[], detent_copy_fault[];
+extern char detent_load32_insn[], detent_cmpxchg32_insn[], detent_access_fault[];
+extern char __executable_start[], etext[];
+}
+
+namespace detent::arch {
+namespace {
+
+constexpr int kSysSeccomp = 1;            // SYS_SECCOMP of asm-generic/siginfo.h
+constexpr int kTickSignalCode = 0x7e7e;  // sival_int of the preemption timer
+constexpr std::size_t kLandingStackSize = 128 * 1024;
+alignas(64) unsigned char landing_stack[kLandingStackSize];
+
+Trap landed_trap;
+
+// Recorded host signals. Handlers may nest on this thread, so a slot is claimed by one atomic add. A
+// standard signal that finds the ring full is lost, as a second pending instance of it would be.
+constexpr unsigned kRingSize = 256;
+struct Recorded {
+  std::atomic<bool> filled;
+  siginfo_t info;
+};
+Recorded ring[kRingSize];
+std::atomic<unsigned> ring_head;
+unsigned ring_tail;
+std::atomic<unsigned> ticks;
+
+struct KernelSigaction {
+  void (*handler)(int, siginfo_t*, void*);
+  std::uint64_t flags;
+  void (*restorer)();
+  std::uint64_t mask;
+};
+
+constexpr std::uint64_t kSaRestorer = 0x04000000;
+
+void set_handler(int sig, void (*handler)(int, siginfo_t*, void*), std::uint64_t flags) {
+  const KernelSigaction action{handler, flags | kSaRestorer, detent_restorer, 0};
+  host_call(SYS_rt_sigaction, sig, &action, nullptr, 8).value();
+}
+
+void record(const siginfo_t& info) {
+  if (info.si_code == SI_TIMER && info.si_value.sival_int == kTickSignalCode) {
+    ticks.fetch_add(1, std::memory_order_relaxed);
+  } else if (ring_head.load(std::memory_order_relaxed) - ring_tail < kRingSize) {
+    Recorded& slot = ring[ring_head.fetch_add(1, std::memory_order_relaxed) % kRingSize];
+    slot.info = info;
+    slot.filled.store(true, std::memory_order_release);
+  }
+  detent_cpu.interrupt.store(1, std::memory_order_relaxed);
+}
+
+std::uint64_t address_of(const char* label) { return reinterpret_cast<std::uint64_t>(label); }
+bool between(std::uint64_t address, const char* begin, const char* end) {
+  return address >= address_of(begin) && address < address_of(end);
+}
+
+bool is_synchronous(int sig, const siginfo_t& info) {
+  const bool fault = sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL || sig == SIGTRAP;
+  return fault && info.si_code > 0;
+}
+
+// Leaves a trace of a fault inside the kernel itself: only a bug of ours leads here.
+[[noreturn]] void kernel_fault(int sig, const siginfo_t& info, std::uint64_t rip) {
+  char text[128] = "detent: internal error: signal ";
+  std::size_t length = std::strlen(text);
+  const auto number = [&](std::uint64_t value, unsigned base) {
+    char digits[20];
+    int count = 0;
+    do {
+      digits[count++] = "0123456789abcdef"[value % base];
+      value /= base;
+    } while (value != 0);
+    while (count > 0) text[length++] = digits[--count];
+  };
+  const auto words = [&](const char* more) {
+    while (*more != '\0') text[length++] = *more++;
+  };
+  number(static_cast<std::uint64_t>(sig), 10);
+  words(" in the kernel at 0x");
+  number(rip, 16);
+  words(", address 0x");
+  number(reinterpret_cast<std::uint64_t>(info.si_addr), 16);
+  words("\n");
+  host_syscall(SYS_write, 2, host_arg(text), length);
+  for (;;) host_syscall(SYS_exit_group, 125);
+}
+
+bool fix_up(std::uint64_t& rip) {
+  if (rip == address_of(detent_copy_insn)) {
+    rip = address_of(detent_copy_fault);
+  } else if (rip == address_of(detent_load32_insn) || rip == address_of(detent_cmpxchg32_insn)) {
+    rip = address_of(detent_access_fault);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+}  // namespace detent::arch
+
+// A host signal while the kernel ran. Uses no TLS: the guest's FS base may be loaded.
+extern "C" void detent_signal_in_kernel(int sig, siginfo_t* info, void* context) {
+  using namespace detent::arch;
+  auto& regs = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+  auto rip = static_cast<std::uint64_t>(regs[REG_RIP]);
+  const bool entering = between(rip, detent_enter_begin, detent_enter_end);
+  if (is_synchronous(sig, *info)) {
+    if (fix_up(rip)) {
+      regs[REG_RIP] = static_cast<greg_t>(rip);
+      return;
+    }
+    // The jump into the guest itself faulted: its rip or rsp is not canonical.
+    if (!entering) kernel_fault(sig, *info, rip);
+    landed_trap.kind = TrapKind::kFault;
+    landed_trap.info = *info;
+    regs[REG_RIP] = reinterpret_cast<greg_t>(detent_enter_abort);
+    return;
+  }
+  record(*info);
+  if (entering) regs[REG_RIP] = reinterpret_cast<greg_t>(detent_enter_abort);
+  if (between(rip, detent_wait_begin, detent_wait_end)) {
+    regs[REG_RIP] = reinterpret_cast<greg_t>(detent_wait_interrupted);
+  }
+}
+
+namespace detent::arch {
+namespace {
+
+void save_registers(UserRegs& to, const greg_t* from) {
+  const auto get = [&](int index) { return static_cast<std::uint64_t>(from[index]); };
+  to.rax = get(REG_RAX), to.rbx = get(REG_RBX), to.rcx = get(REG_RCX), to.rdx = get(REG_RDX);
+  to.rsi = get(REG_RSI), to.rdi = get(REG_RDI), to.rbp = get(REG_RBP), to.rsp = get(REG_RSP);
+  to.r8 = get(REG_R8), to.r9 = get(REG_R9), to.r10 = get(REG_R10), to.r11 = get(REG_R11);
+  to.r12 = get(REG_R12), to.r13 = get(REG_R13), to.r14 = get(REG_R14), to.r15 = get(REG_R15);
+  to.rip = get(REG_RIP), to.rflags = get(REG_EFL);
+}
+
+void save_vectors(UserState& state, const void* fpstate) {
+  // struct _fpx_sw_bytes at byte 464: magic, extended size, features, size of the XSAVE image.
+  const auto* bytes = static_cast<const unsigned char*>(fpstate);
+  std::uint32_t size = 0;
+  std::memcpy(&size, bytes + 464 + 16, sizeof(size));
+  if (size > UserState::xsave_size()) size = UserState::xsave_size();
+  std::memcpy(state.xsave(), bytes, size);
+}
+
+}  // namespace
+}  // namespace detent::arch
+
+// A host signal while the guest ran: the kernel's FS base is back, the stack is the landing pad's.
+extern "C" void detent_landed(int sig, siginfo_t* info, void* context) {
+  using namespace detent::arch;
+  auto& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
+  UserState& state = *detent_cpu.current;
+  save_registers(state.regs, machine.gregs);
+  save_vectors(state, machine.fpregs);
+  state.require_full_restore();
+  if (sig == SIGSYS && info->si_code == kSysSeccomp) {
+    landed_trap.kind = TrapKind::kSyscall;
+    landed_trap.foreign_abi = info->si_arch != 0xc000003e;  // AUDIT_ARCH_X86_64
+    UserStateLayout::came_from_syscall(state);
+  } else if (is_synchronous(sig, *info)) {
+    landed_trap.kind = TrapKind::kFault;
+    landed_trap.info = *info;
+    landed_trap.error_code = static_cast<std::uint64_t>(machine.gregs[REG_ERR]);
+    landed_trap.trap_number = static_cast<std::uint64_t>(machine.gregs[REG_TRAPNO]);
+  } else {
+    landed_trap.kind = TrapKind::kInterrupt;
+    record(*info);
+  }
+}
+
+namespace detent::arch {
+
+void UserStateLayout::prepare(UserState& state) {
+  constexpr std::uint64_t kTrapFlag = 0x100;
+  if (state.regs.rflags & kTrapFlag) state.full_restore_ = 1;
+  if (state.full_restore_ == 0) return;
+  state.iret_frame_[0] = state.regs.rip;
+  state.iret_frame_[1] = 0x33;  // __USER_CS
+  state.iret_frame_[2] = state.regs.rflags;
+  state.iret_frame_[3] = state.regs.rsp;
+  state.iret_frame_[4] = 0x2b;  // __USER_DS
+}
+
+Trap enter_guest(UserState& state) {
+  UserStateLayout::prepare(state);
+  landed_trap.kind = TrapKind::kInterrupt;
+  landed_trap.foreign_abi = false;
+  detent_enter_guest(&state);
+  return landed_trap;
+}
+
+void install_landing_pad() {
+  std::uint64_t fs_base = 0;
+  host_call(SYS_arch_prctl, ARCH_GET_FS, &fs_base).value();
+  detent_cpu.kernel_fs = fs_base;
+  detent_cpu.xsave_mask = UserState::xsave_features();
+  detent_cpu.fsgsbase = (getauxval(AT_HWCAP2) & 2) != 0;
+  const stack_t stack{landing_stack, 0, kLandingStackSize};
+  host_call(SYS_sigaltstack, &stack, nullptr).value();
+  for (int sig : {SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) catch_host_signal(sig);
+}
+
+TextRange kernel_text() { return {address_of(__executable_start), address_of(etext)}; }
+bool in_kernel_text(std::uint64_t address) { return between(address, __executable_start, etext); }
+
+void disable_tsc() { host_call(SYS_prctl, PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0).value(); }
+
+void catch_host_signal(int sig) {
+  set_handler(sig, detent_signal_entry, SA_SIGINFO | SA_ONSTACK | SA_NODEFER);
+}
+
+void release_host_signal(int sig, void (*disposition)(int)) {
+  const KernelSigaction action{
+      reinterpret_cast<void (*)(int, siginfo_t*, void*)>(reinterpret_cast<std::uintptr_t>(disposition)),
+      kSaRestorer, detent_restorer, 0};
+  host_call(SYS_rt_sigaction, sig, &action, nullptr, 8).value();
+}
+
+bool interrupt_pending() { return detent_cpu.interrupt.load(std::memory_order_relaxed) != 0; }
+void request_interrupt() { detent_cpu.interrupt.store(1, std::memory_order_relaxed); }
+
+bool next_host_signal(siginfo_t& info) {
+  // Cleared first: a signal that arrives during the drain sets it again.
+  detent_cpu.interrupt.store(0, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  Recorded& slot = ring[ring_tail % kRingSize];
+  if (ring_tail == ring_head.load(std::memory_order_relaxed)) return false;
+  if (!slot.filled.load(std::memory_order_acquire)) return false;
+  info = slot.info;
+  slot.filled.store(false, std::memory_order_relaxed);
+  ++ring_tail;
+  return true;
+}
+
+void forget_host_signals() {
+  siginfo_t dropped;
+  while (next_host_signal(dropped)) {
+  }
+  take_ticks();
+}
+
+unsigned take_ticks() { return ticks.exchange(0, std::memory_order_relaxed); }
+
+void start_tick(int milliseconds) {
+  sigevent event{};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = SIGRTMAX;
+  event.sigev_value.sival_int = kTickSignalCode;
+  int id = 0;
+  catch_host_signal(SIGRTMAX);
+  if (!host_call(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &event, &id).ok()) return;
+  itimerspec spec{};
+  spec.it_value.tv_nsec = spec.it_interval.tv_nsec = milliseconds * 1'000'000L;
+  host_call(SYS_timer_settime, id, 0, &spec, nullptr).value();
+}
+
+}  // namespace detent::arch
+
+extern "C" long detent_host_syscall(long, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t,
+                                    std::uint64_t, std::uint64_t);
+extern "C" long detent_host_syscall_interruptible(long, std::uint64_t, std::uint64_t, std::uint64_t,
+                                                  std::uint64_t, std::uint64_t, std::uint64_t);
+
+namespace detent::arch {
+
+long host_syscall(long nr, std::uint64_t a0, std::uint64_t a1, std::uint64_t a2, std::uint64_t a3,
+                  std::uint64_t a4, std::uint64_t a5) {
+  return detent_host_syscall(nr, a0, a1, a2, a3, a4, a5);
+}
+long host_syscall_interruptible(long nr, std::uint64_t a0, std::uint64_t a1, std::uint64_t a2,
+                                std::uint64_t a3, std::uint64_t a4, std::uint64_t a5) {
+  return detent_host_syscall_interruptible(nr, a0, a1, a2, a3, a4, a5);
+}
+
+}  // namespace detent::arch

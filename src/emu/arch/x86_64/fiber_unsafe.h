@@ -1,0 +1,29 @@
+// Fiber: a kernel stack and the place where it was left. Boost.Context does the switch.
+//
+// A fiber runs `entry(argument)` on its first switch_to; entry never returns (the last switch away is
+// final, and the stack is freed by whoever runs next).
+#pragma once
+
+#include <cstddef>
+
+namespace detent::arch {
+
+class Fiber {
+ public:
+  /// The context that is running already (the boot stack); it becomes resumable when left.
+  Fiber() = default;
+  /// `stack_top`: the high end of at least 16 KiB, owned by the caller and outliving the fiber.
+  Fiber(void* stack_top, std::size_t size, void (*entry)(void*), void* argument);
+  Fiber(const Fiber&) = delete;
+  Fiber& operator=(const Fiber&) = delete;
+
+  /// Leaves `from` (the running one) and continues `to`. Returns when somebody switches back.
+  static void switch_to(Fiber& from, Fiber& to);
+
+ private:
+  void* context_ = nullptr;
+  void (*entry_)(void*) = nullptr;
+  void* argument_ = nullptr;
+};
+
+}  // namespace detent::arch

@@ -1,0 +1,37 @@
+// Host signals that arrive from outside (kill, terminal, SIGCHLD, the preemption tick) are recorded here
+// by a handler and drained by the kernel at its next safe point.
+//
+//   guest running                      kernel running                    kernel in an interruptible wait
+//   handler saves the registers        handler records, returns          handler records; the wait
+//   and comes back as kInterrupt       enter_guest() will not enter      answers EINTR
+#pragma once
+
+#include <csignal>
+
+namespace detent::arch {
+
+/// Catches host signal `sig` (records it). The handler runs on the landing pad's stack.
+void catch_host_signal(int sig);
+/// Gives `sig` back to the host: SIG_DFL or SIG_IGN.
+void release_host_signal(int sig, void (*disposition)(int));
+
+/// True if something was recorded since the last drain.
+bool interrupt_pending();
+/// Asks the next enter_guest() to come back at once.
+void request_interrupt();
+
+/// Takes the oldest recorded signal into `info`; false if there is none. Clears the pending flag when
+/// the last one is taken.
+bool next_host_signal(siginfo_t& info);
+
+/// Drops everything recorded: what the parent had not drained is not a forked child's.
+void forget_host_signals();
+
+/// Number of preemption ticks since the last call.
+unsigned take_ticks();
+
+/// Starts the preemption tick: a host timer on this thread's CPU time, every `milliseconds`. It costs
+/// nothing while the thread sleeps. Needed again after fork (timers are not inherited).
+void start_tick(int milliseconds);
+
+}  // namespace detent::arch

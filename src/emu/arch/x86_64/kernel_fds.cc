@@ -1,0 +1,79 @@
+#include "emu/arch/x86_64/kernel_fds.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <set>
+
+#include "emu/arch/x86_64/host_call.h"
+
+namespace detent::arch {
+namespace {
+
+constexpr rlim_t kRoom = 4096;
+
+std::set<int>& numbers() {
+  static std::set<int> set;
+  return set;
+}
+
+// Raises the host's limit while alive. Where even the hard limit can't be raised (it equals the soft one
+// and we lack CAP_SYS_RESOURCE), the kernel's fds take the top of the guest's numbers.
+class RaisedLimit {
+ public:
+  RaisedLimit() {
+    host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &old_).value();
+    const rlimit both{old_.rlim_cur + kRoom, std::max(old_.rlim_max, old_.rlim_cur + kRoom)};
+    const rlimit soft{std::min(old_.rlim_cur + kRoom, old_.rlim_max), old_.rlim_max};
+    if (!host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, &both, nullptr).ok()) {
+      host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, &soft, nullptr).value();
+    }
+    rlimit now{};
+    host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &now).value();
+    if (now.rlim_cur > old_.rlim_cur) {
+      first_ = std::max<rlim_t>(old_.rlim_cur, 64);
+    } else {
+      first_ = old_.rlim_cur > 64 ? old_.rlim_cur - 64 : old_.rlim_cur / 2;
+    }
+  }
+  ~RaisedLimit() { host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, &old_, nullptr).value(); }
+  RaisedLimit(const RaisedLimit&) = delete;
+  RaisedLimit& operator=(const RaisedLimit&) = delete;
+  [[nodiscard]] int first() const { return static_cast<int>(first_); }
+
+ private:
+  rlimit old_{};
+  rlim_t first_ = 0;
+};
+
+}  // namespace
+
+Result<int> to_kernel_fd(int fd) {
+  const RaisedLimit raised;
+  const Result<long> moved = host_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, raised.first());
+  static_cast<void>(host_call(SYS_close, fd));
+  const int number = static_cast<int>(TRY(moved));
+  numbers().insert(number);
+  return number;
+}
+
+void adopt_kernel_fd(int fd) {
+  host_call(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC).value();
+  numbers().insert(fd);
+}
+
+bool is_kernel_fd(int fd) { return numbers().contains(fd); }
+
+void close_kernel_fd(int fd) {
+  numbers().erase(fd);
+  host_call(SYS_close, fd).value();
+}
+
+KernelFdRange kernel_fd_range() {
+  if (numbers().empty()) return {0, -1};
+  return {*numbers().begin(), *numbers().rbegin()};
+}
+
+}  // namespace detent::arch

@@ -1,0 +1,45 @@
+// Trap: why the guest came back, and enter_guest(), the only way in.
+#pragma once
+
+#include <csignal>
+#include <cstdint>
+
+#include "emu/arch/x86_64/user_state.h"
+
+namespace detent::arch {
+
+enum class TrapKind : std::uint32_t {
+  kSyscall,    ///< a system call; number in regs.rax, rip behind the instruction
+  kFault,      ///< a synchronous host signal (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP); see `info`
+  kInterrupt,  ///< a host signal was recorded (interrupts.h); the guest's registers are untouched
+};
+
+struct Trap {
+  TrapKind kind = TrapKind::kInterrupt;
+  bool foreign_abi = false;  ///< a system call by int 0x80 or with an x32 number
+  siginfo_t info{};          ///< for kFault
+  std::uint64_t error_code = 0;   ///< for kFault: the processor's error code (REG_ERR)
+  std::uint64_t trap_number = 0;  ///< for kFault: the processor's vector (REG_TRAPNO)
+};
+
+/// Prepares this host thread: alternate stack, handlers for SIGSYS and the synchronous faults. The
+/// kernel's FS base is the one in force at this call. Call once, before any enter_guest().
+void install_landing_pad();
+
+/// Runs the guest from `state` until it comes back. Called on a task's fiber; returns on the same one.
+Trap enter_guest(UserState& state);
+
+/// True if `address` lies in the kernel image's text.
+bool in_kernel_text(std::uint64_t address);
+
+/// Where the seccomp filter lets system calls pass: the kernel image's text.
+struct TextRange {
+  std::uint64_t begin;
+  std::uint64_t end;
+};
+TextRange kernel_text();
+
+/// Makes this thread's RDTSC fault, so that virtual time is the only time (prctl PR_SET_TSC).
+void disable_tsc();
+
+}  // namespace detent::arch

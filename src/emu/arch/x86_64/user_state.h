@@ -1,0 +1,50 @@
+// UserState: everything the processor knows about a guest thread while the kernel runs.
+//
+// Owned by a Task. Written when the guest comes back (landing in enter_unsafe.cc), read by
+// enter_guest(), and in between changed by system call results, signal delivery and rt_sigreturn.
+// The layout is known to enter_unsafe.S; static_asserts in enter_unsafe.cc hold the two together.
+#pragma once
+
+#include <cstdint>
+
+namespace detent::arch {
+
+struct UserRegs {
+  std::uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp;
+  std::uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+  std::uint64_t rip, rflags, fs_base, gs_base;
+};
+
+class UserState {
+ public:
+  UserState();
+  UserState(const UserState& other);
+  UserState& operator=(const UserState& other) = delete;
+  ~UserState();
+
+  UserRegs regs{};
+
+  /// The XSAVE image in the standard (not compacted) format, 64-byte aligned, xsave_size() bytes.
+  [[nodiscard]] unsigned char* xsave() { return xsave_; }
+  [[nodiscard]] const unsigned char* xsave() const { return xsave_; }
+  /// Bytes of an XSAVE image here, as CPUID.0DH and XCR0 say.
+  static std::uint32_t xsave_size();
+  /// Features that XRSTOR restores (XCR0).
+  static std::uint64_t xsave_features();
+  /// Sets the vector and x87 state to what execve gives: Intel SDM vol. 1, 13.6 "initial".
+  void reset_vectors();
+
+  /// Demands that enter_guest() restores rcx and r11 too (by IRET). A system call return need not:
+  /// the instruction itself destroys them.
+  void require_full_restore() { full_restore_ = 1; }
+
+  [[nodiscard]] std::uint64_t syscall_arg(int index) const;
+
+ private:
+  friend struct UserStateLayout;
+  unsigned char* xsave_;
+  std::uint64_t full_restore_ = 1;
+  std::uint64_t iret_frame_[5] = {};
+};
+
+}  // namespace detent::arch

@@ -1,0 +1,80 @@
+#include "emu/mem/user_copy_unsafe.h"
+
+#include <algorithm>
+
+extern "C" {
+long detent_copy(void* to, const void* from, std::size_t size);
+long detent_load32(const void* from, std::uint32_t* value);
+long detent_cmpxchg32(void* address, std::uint32_t* expected, std::uint32_t desired);
+}
+
+namespace detent::mem {
+namespace {
+
+constexpr std::uint64_t kUserEnd = 0x7ffffffff000;  // TASK_SIZE_MAX with 4-level paging
+
+bool acceptable(std::uint64_t address, std::uint64_t size) {
+  return address <= kUserEnd && size <= kUserEnd - address && !is_kernel_range(address, size);
+}
+
+void* pointer(std::uint64_t address) { return reinterpret_cast<void*>(address); }
+
+bool overlaps(std::uint64_t address, std::uint64_t size, std::uint64_t begin, std::uint64_t end) {
+  return address < end && address + size > begin;
+}
+
+}  // namespace
+
+void* guest_pointer(std::uint64_t address) { return pointer(address); }
+
+std::array<Range, 2> kernel_ranges() {
+  return {{{kImageBase, kImageLimit}, {kHeapBase, kReservedEnd}}};
+}
+
+bool is_kernel_range(std::uint64_t address, std::uint64_t size) {
+  return overlaps(address, size, kImageBase, kImageLimit) ||
+         overlaps(address, size, kHeapBase, kReservedEnd);
+}
+
+Result<void> copy_in_bytes(void* to, std::uint64_t from, std::size_t size) {
+  if (!acceptable(from, size) || detent_copy(to, pointer(from), size) != 0) return Errno{EFAULT};
+  return {};
+}
+
+Result<void> copy_out_bytes(std::uint64_t to, const void* from, std::size_t size) {
+  if (!acceptable(to, size) || detent_copy(pointer(to), from, size) != 0) return Errno{EFAULT};
+  return {};
+}
+
+Result<std::string> copy_in_string(UserPtr<const char> from, std::size_t limit) {
+  std::string text;
+  std::uint64_t address = from.address();
+  while (text.size() < limit) {
+    // Up to the end of the page: the next one may not be mapped.
+    char chunk[256];
+    const std::size_t size = std::min<std::size_t>(sizeof(chunk), 4096 - address % 4096);
+    TRY(copy_in_bytes(chunk, address, size));
+    const char* end = std::find(chunk, chunk + size, '\0');
+    text.append(chunk, static_cast<std::size_t>(end - chunk));
+    if (end != chunk + size) break;
+    address += size;
+  }
+  if (text.size() >= limit) return Errno{ENAMETOOLONG};
+  return text;
+}
+
+Result<std::uint32_t> load_u32(std::uint64_t address) {
+  std::uint32_t value = 0;
+  if (!acceptable(address, 4) || detent_load32(pointer(address), &value) != 0) return Errno{EFAULT};
+  return value;
+}
+
+Result<std::uint32_t> compare_exchange_u32(std::uint64_t address, std::uint32_t expected,
+                                           std::uint32_t desired) {
+  if (!acceptable(address, 4) || detent_cmpxchg32(pointer(address), &expected, desired) != 0) {
+    return Errno{EFAULT};
+  }
+  return expected;
+}
+
+}  // namespace detent::mem

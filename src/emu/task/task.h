@@ -1,0 +1,106 @@
+// Task: one guest thread.
+//
+// Owned by its Process. Its kernel stack is a fiber that runs one loop: enter the guest, handle why it
+// came back. Its registers live in `user`. Everything a task waits with lives on its kernel stack.
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "detent/ids.h"
+#include "detent/result.h"
+#include "detent/units.h"
+#include "emu/arch/x86_64/fiber_unsafe.h"
+#include "emu/arch/x86_64/user_state.h"
+#include "emu/task/kernel_stack_unsafe.h"
+
+namespace detent {
+
+namespace signal {
+class TaskSignals;
+}
+namespace process {
+class Process;
+}
+namespace emu {
+class Kernel;
+}
+
+namespace task {
+
+enum class State : std::uint8_t { kReady, kRunning, kBlocked, kDead };
+
+/// What a blocked task waits for, in words for reports ("futex", "epoll_wait", ...) and an object.
+struct WaitNote {
+  const char* what = nullptr;  ///< static text; null while not waiting
+  std::uint64_t object = 0;    ///< futex address, fd number or other id
+  Instant<Monotonic> since;
+};
+
+class Task : public boost::intrusive::list_base_hook<> {
+ public:
+  /// A task that starts in the guest at `initial`. `run` is the body of its fiber and never returns.
+  Task(Tid tid, process::Process& process, emu::Kernel& kernel, const arch::UserState& initial,
+       void (*run)(void*));
+
+  [[nodiscard]] Tid tid() const { return tid_; }
+  [[nodiscard]] process::Process& process() const { return process_; }
+  [[nodiscard]] emu::Kernel& kernel() const { return kernel_; }
+  /// After fork the child's only task takes the new process's id.
+  void set_tid(Tid tid) { tid_ = tid; }
+
+  arch::UserState user;
+  signal::TaskSignals* signals = nullptr;  ///< owned by Process, which sets it at creation
+
+  // set_tid_address(2), clone(2) CLONE_CHILD_CLEARTID: zeroed and woken at exit. Guest address or 0.
+  std::uint64_t clear_child_tid = 0;
+  // set_robust_list(2).
+  std::uint64_t robust_list = 0;
+  std::uint64_t robust_list_size = 0;
+  // rseq(2): kept by us, never registered with the host. Guest address or 0.
+  std::uint64_t rseq = 0;
+  std::uint32_t rseq_size = 0;
+  std::uint32_t rseq_signature = 0;
+  // sched_setscheduler(2), nice(2): kept for the guest to see; the scheduler is FIFO.
+  int policy = 0;
+  int priority = 0;
+  int nice = 0;
+  // prctl(PR_SET_NAME), at most 15 bytes.
+  std::string name;
+  // prctl(PR_SET_TIMERSLACK), ns.
+  std::uint64_t timer_slack = 50'000;
+  // CPU time used so far, and the reading when it was last switched in.
+  Duration cpu_time;
+
+  /// The call that goes on after an interruption without a handler (restart_syscall(2)).
+  std::function<Result<long>(Task&)> restart_block;
+  /// The number of the system call being handled, or -1; for restarts and reports.
+  long current_syscall = -1;
+  WaitNote waiting;
+  /// Set by the signal layer while a signal is pending that this task would act on.
+  bool signal_pending = false;
+  /// Set by exec, exit_group or a fatal signal of another task: leave at the next safe point.
+  bool must_exit = false;
+
+ private:
+  Tid tid_;
+  process::Process& process_;
+  emu::Kernel& kernel_;
+  KernelStack stack_;
+  arch::Fiber fiber_;
+
+ public:
+  // The scheduler's own bookkeeping.
+  State state = State::kReady;
+  bool woken = false;
+  bool interruptible = false;
+  [[nodiscard]] arch::Fiber& fiber() { return fiber_; }
+  [[nodiscard]] const KernelStack& kernel_stack() const { return stack_; }
+};
+
+}  // namespace task
+using task::Task;
+}  // namespace detent
