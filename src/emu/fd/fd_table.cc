@@ -1,0 +1,114 @@
+#include "emu/fd/fd_table.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "detent/assert.h"
+#include "emu/arch/x86_64/host_call.h"
+
+namespace detent::fd {
+namespace {
+
+using arch::host_call;
+
+HostKind ask_kind(Fd fd) {
+  struct stat status {};
+  if (!host_call(SYS_fstat, raw(fd), &status).ok()) return HostKind::kBad;
+  switch (status.st_mode & S_IFMT) {
+    case S_IFREG:
+    case S_IFDIR:
+    case S_IFBLK:
+    case S_IFLNK: return HostKind::kNeverBlocks;
+    case S_IFIFO: return HostKind::kPipe;
+    case S_IFSOCK: return HostKind::kSocket;
+    // Character devices; anonymous inodes, which have no type bits at all.
+    default: return HostKind::kOther;
+  }
+}
+
+}  // namespace
+
+FdTable::Entry& FdTable::entry(Fd fd) {
+  DETENT_ASSERT(raw(fd) >= 0);
+  const auto index = static_cast<std::size_t>(raw(fd));
+  if (index >= entries_.size()) entries_.resize(index + 1);
+  return entries_[index];
+}
+
+File* FdTable::get(Fd fd) const {
+  // A negative number becomes a huge index.
+  const auto index = static_cast<std::size_t>(raw(fd));
+  return index < entries_.size() ? entries_[index].file.get() : nullptr;
+}
+
+void FdTable::install(Fd fd, FileRef file) {
+  remove(fd);
+  entry(fd).file = std::move(file);
+}
+
+void FdTable::remove(Fd fd) {
+  inside_.erase(raw(fd));
+  const auto index = static_cast<std::size_t>(raw(fd));
+  if (index >= entries_.size()) return;
+  // The file dies last: its destructor may look at the table.
+  const Entry gone = std::exchange(entries_[index], Entry{});
+}
+
+void FdTable::duplicate(Fd from, Fd to) {
+  if (from == to) return;
+  const auto index = static_cast<std::size_t>(raw(from));
+  const Entry copy = index < entries_.size() ? entries_[index] : Entry{};
+  const bool inside = is_inside(from);
+  remove(to);
+  if (copy.file || copy.kind != HostKind::kUnknown) entry(to) = copy;
+  set_inside(to, inside);
+}
+
+void FdTable::remove_range(unsigned first, unsigned last) {
+  std::erase_if(inside_, [=](int fd) {
+    return static_cast<unsigned>(fd) >= first && static_cast<unsigned>(fd) <= last;
+  });
+  for (std::size_t i = first; i < entries_.size() && i <= last; ++i) remove(static_cast<Fd>(i));
+}
+
+HostKind FdTable::host_kind(Fd fd) {
+  if (raw(fd) < 0) return HostKind::kBad;
+  const auto index = static_cast<std::size_t>(raw(fd));
+  if (index < entries_.size() && entries_[index].kind != HostKind::kUnknown) {
+    return entries_[index].kind;
+  }
+  const HostKind kind = ask_kind(fd);
+  // A number that is not open may be opened behind our back at any time.
+  if (kind != HostKind::kBad) entry(fd).kind = kind;
+  return kind;
+}
+
+void FdTable::mark_foreign() {
+  inside_.clear();
+  for (Entry& entry : entries_) {
+    if (entry.file) entry.file->foreign = true;
+  }
+}
+
+bool FdTable::any_inheritable() const {
+  bool found = false;
+  for_each([&](Fd fd, File&) {
+    const Result<long> flags = host_call(SYS_fcntl, raw(fd), F_GETFD);
+    found = found || (flags.ok() && (flags.value() & FD_CLOEXEC) == 0);
+  });
+  return found;
+}
+
+void FdTable::set_inside(Fd fd, bool inside) {
+  if (inside) {
+    inside_.insert(raw(fd));
+  } else {
+    inside_.erase(raw(fd));
+  }
+}
+
+}  // namespace detent::fd

@@ -1,0 +1,24 @@
+#include "emu/fd/file.h"
+
+namespace detent::fd {
+
+File::~File() {
+  // eventpoll_release_file() of fs/eventpoll.c: registrations end silently with the description.
+  while (!watchers_.empty()) {
+    Watcher& watcher = watchers_.front();
+    watchers_.pop_front();
+    watcher.file_gone();
+  }
+}
+
+waitq::Attempt<std::size_t> File::read(std::span<std::byte> to) {
+  static_cast<void>(to);
+  return Errno{EINVAL};
+}
+
+waitq::Attempt<std::size_t> File::write(std::span<const std::byte> from) {
+  static_cast<void>(from);
+  return Errno{EINVAL};
+}
+
+}  // namespace detent::fd

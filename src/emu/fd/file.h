@@ -1,0 +1,85 @@
+// File: an open file description that the kernel emulates (timerfd, eventfd, epoll, signalfd).
+//
+// Shared by every fd that dup(2) made of it; lives until the last of them is closed and no blocked
+// task holds it. A host file (pipe, socket, tty, regular file) has no File: the fd table has no entry
+// for it and calls go to the host. Source of the contract: file_operations in include/linux/fs.h.
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "detent/result.h"
+#include "waitq/attempt.h"
+
+namespace detent::fd {
+
+class EpollItem;
+
+class File : public boost::intrusive_ref_counter<File, boost::thread_unsafe_counter> {
+ public:
+  File() = default;
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  virtual ~File();
+
+  /// Takes up to to.size() bytes. Blocked if there is nothing yet; the adapter turns that into EAGAIN
+  /// for a non-blocking description. Default: EINVAL, as for a file without a read operation.
+  virtual waitq::Attempt<std::size_t> read(std::span<std::byte> to);
+  /// Puts from.size() bytes, all or nothing. Default: EINVAL.
+  virtual waitq::Attempt<std::size_t> write(std::span<const std::byte> from);
+  /// The events that hold now.
+  virtual waitq::PollMask poll() = 0;
+  /// Notified whenever poll() may have gained an event.
+  [[nodiscard]] waitq::WaitQueue& queue() { return queue_; }
+  /// Called by whoever waited in queue() and has left it: what was set up for waiters may end.
+  virtual void wait_ended() {}
+  /// The kind's name as /proc/self/fd shows it: "eventfd" for "anon_inode:[eventfd]".
+  [[nodiscard]] virtual const char* kind() const = 0;
+  /// Biggest read that makes sense, so that adapters size their buffer.
+  [[nodiscard]] virtual std::size_t max_read() const { return 8; }
+
+  /// O_NONBLOCK of the description; fcntl(F_SETFL) and ioctl(FIONBIO) keep it and the placeholder's equal.
+  bool nonblocking = false;
+  /// Inherited over fork from a parent that has it too. Sharing needs the session arena (issue 5), so
+  /// every use but closing is refused loudly.
+  bool foreign = false;
+
+ private:
+  friend class EpollItem;
+  waitq::WaitQueue queue_;
+  // Epoll registrations of this description; they end with it (docs/abi/epoll.md, F12).
+  struct ItemTag;
+  using ItemHook =
+      boost::intrusive::list_base_hook<boost::intrusive::tag<ItemTag>,
+                                       boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+ public:
+  /// Base of EpollItem: told when the description it watches goes away.
+  class Watcher : public ItemHook {
+   public:
+    virtual void file_gone() = 0;
+
+   protected:
+    ~Watcher() = default;
+  };
+  void add_watcher(Watcher& watcher) { watchers_.push_back(watcher); }
+  /// Calls f(Watcher&) for every registration.
+  template <class F>
+  void for_each_watcher(F f) {
+    for (Watcher& watcher : watchers_) f(watcher);
+  }
+
+ private:
+  boost::intrusive::list<Watcher, boost::intrusive::base_hook<ItemHook>,
+                         boost::intrusive::constant_time_size<false>>
+      watchers_;
+};
+
+using FileRef = boost::intrusive_ptr<File>;
+
+}  // namespace detent::fd

@@ -1,0 +1,119 @@
+#include "emu/sched/host_poller.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <vector>
+
+#include "detent/assert.h"
+#include "emu/arch/x86_64/host_call.h"
+#include "emu/arch/x86_64/interrupts.h"
+#include "emu/arch/x86_64/kernel_fds.h"
+
+namespace detent::sched {
+
+using arch::host_call;
+
+HostPoller::HostPoller() { open_epoll(); }
+HostPoller::~HostPoller() { arch::close_kernel_fd(epoll_fd_); }
+
+void HostPoller::open_epoll() {
+  const int fd = static_cast<int>(host_call(SYS_epoll_create1, EPOLL_CLOEXEC).value());
+  epoll_fd_ = arch::to_kernel_fd(fd).value();
+}
+
+waitq::WaitQueue& HostPoller::watch(Fd fd, waitq::PollMask events) {
+  std::unique_ptr<Watch>& slot = watches_[raw(fd)];
+  if (slot == nullptr) slot = std::make_unique<Watch>();
+  const waitq::PollMask wanted = slot->armed | events;
+  if (wanted == slot->armed) return slot->queue;
+  epoll_event event{};
+  event.events = wanted | EPOLLONESHOT;
+  event.data.fd = raw(fd);
+  const int op = slot->added ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  Result<long> done = host_call(SYS_epoll_ctl, epoll_fd_, op, raw(fd), &event);
+  // The number may have been closed behind our back (by a host call that closes), or still be there.
+  if (!done.ok() && done.error() == Errno{ENOENT}) {
+    done = host_call(SYS_epoll_ctl, epoll_fd_, EPOLL_CTL_ADD, raw(fd), &event);
+  } else if (!done.ok() && done.error() == Errno{EEXIST}) {
+    done = host_call(SYS_epoll_ctl, epoll_fd_, EPOLL_CTL_MOD, raw(fd), &event);
+  }
+  if (!done.ok()) return slot->queue;
+  if (slot->armed == 0) ++armed_;
+  slot->armed = wanted;
+  slot->added = true;
+  return slot->queue;
+}
+
+waitq::PollMask HostPoller::ready_now(Fd fd, waitq::PollMask events) {
+  pollfd entry{raw(fd), static_cast<short>(events), 0};
+  const timespec zero{0, 0};
+  host_call(SYS_ppoll, &entry, 1, &zero, nullptr, 8).value();
+  return static_cast<unsigned short>(entry.revents);
+}
+
+void HostPoller::forget(Fd fd) {
+  const auto found = watches_.find(raw(fd));
+  if (found == watches_.end()) return;
+  if (found->second->armed != 0) --armed_;
+  // Fails if the last reference to the description is gone already; then so is the registration.
+  static_cast<void>(host_call(SYS_epoll_ctl, epoll_fd_, EPOLL_CTL_DEL, raw(fd), nullptr));
+  found->second->queue.notify(waitq::kAllEvents | waitq::kNval, ~0U);
+  watches_.erase(found);
+}
+
+void HostPoller::forget_range(unsigned first, unsigned last) {
+  std::vector<int> numbers;
+  for (const auto& [fd, watch] : watches_) {
+    const auto number = static_cast<unsigned>(fd);
+    if (number >= first && number <= last && !arch::is_kernel_fd(fd)) numbers.push_back(fd);
+  }
+  std::ranges::sort(numbers);
+  for (const int fd : numbers) forget(Fd{fd});
+}
+
+bool HostPoller::watching_outside() const {
+  if (retrying_ != 0) return true;
+  return armed_ != 0 && std::any_of(watches_.begin(), watches_.end(), [&](const auto& entry) {
+           return entry.second->armed != 0 && !(is_inside_ && is_inside_(Fd{entry.first}));
+         });
+}
+
+unsigned HostPoller::wait(std::optional<Duration> timeout) {
+  timespec span{};
+  if (timeout) {
+    span.tv_sec = timeout->ns() / kNanosPerSecond;
+    span.tv_nsec = timeout->ns() % kNanosPerSecond;
+  }
+  pollfd entry{epoll_fd_, POLLIN, 0};
+  // ppoll rather than epoll_pwait2: the latter is younger than the oldest host we support (5.9).
+  const long ready = arch::host_syscall_interruptible(
+      SYS_ppoll, arch::host_arg(&entry), 1, timeout ? arch::host_arg(&span) : 0, 0, 8);
+  if (ready <= 0) return 0;
+  std::array<epoll_event, 64> events;
+  const long count = host_call(SYS_epoll_pwait, epoll_fd_, events.data(), events.size(), 0, nullptr, 8)
+                         .value();
+  for (long i = 0; i < count; ++i) {
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    const auto found = watches_.find(event.data.fd);
+    if (found == watches_.end()) continue;
+    if (found->second->armed != 0) --armed_;
+    found->second->armed = 0;
+    found->second->queue.notify(event.events, ~0U);
+  }
+  return static_cast<unsigned>(count);
+}
+
+void HostPoller::reset_after_fork() {
+  arch::close_kernel_fd(epoll_fd_);
+  watches_.clear();
+  armed_ = 0;
+  retrying_ = 0;
+  open_epoll();
+}
+
+}  // namespace detent::sched

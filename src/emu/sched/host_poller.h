@@ -1,0 +1,80 @@
+// HostPoller: readiness of the host's fds (pipes, sockets, ttys, ...) for tasks that wait.
+//
+// Interest is one-shot: watch() arms it, an event disarms it and notifies the queue; whoever still
+// waits finds out by trying again and watches again. The host epoll instance sits above the guest's
+// fd numbers.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+#include "detent/ids.h"
+#include "detent/units.h"
+#include "waitq/wait_queue.h"
+
+namespace detent::sched {
+
+class HostPoller {
+ public:
+  HostPoller();
+  ~HostPoller();
+  HostPoller(const HostPoller&) = delete;
+  HostPoller& operator=(const HostPoller&) = delete;
+
+  /// Arms interest in `events` of `fd` and returns the queue to wait on. An fd that the host cannot
+  /// poll (a regular file) is not watched: it is always ready, and callers do not come here.
+  waitq::WaitQueue& watch(Fd fd, waitq::PollMask events);
+  /// Events of `fd` that hold now (one host poll(2) with timeout 0).
+  static waitq::PollMask ready_now(Fd fd, waitq::PollMask events);
+  /// `fd` is about to be closed or replaced. Tasks that wait on it are woken and try again.
+  void forget(Fd fd);
+  /// The same for every number from `first` to `last`.
+  void forget_range(unsigned first, unsigned last);
+
+  /// Waits at most `timeout` of host time (for ever if none; zero only looks), notifies what became
+  /// ready. Returns at once if a host signal is recorded. Returns the number of events.
+  unsigned wait(std::optional<Duration> timeout);
+  /// True while at least one interest is armed.
+  [[nodiscard]] bool watching() const { return armed_ != 0 || retrying_ != 0; }
+  /// True while an armed interest is in an fd that somebody outside this process may act on.
+  [[nodiscard]] bool watching_outside() const;
+  /// Tells which fds only this process can act on (both ends of a pipe it made): virtual time need not
+  /// wait for those. `is_inside` outlives the poller.
+  void set_inside_test(std::function<bool(Fd)> is_inside) { is_inside_ = std::move(is_inside); }
+  /// After fork: the epoll instance is shared with the parent; make our own.
+  void reset_after_fork();
+
+ private:
+  struct Watch {
+    waitq::WaitQueue queue;
+    waitq::PollMask armed = 0;
+    bool added = false;
+  };
+
+  void open_epoll();
+
+  int epoll_fd_ = -1;
+  friend class HostRetryScope;
+  unsigned armed_ = 0;
+  unsigned retrying_ = 0;
+  std::function<bool(Fd)> is_inside_;
+  std::unordered_map<int, std::unique_ptr<Watch>> watches_;
+};
+
+/// While alive, a task tries a host call again and again: its short pauses are paced by host time even
+/// where time is virtual, because what it waits for happens outside.
+class HostRetryScope {
+ public:
+  explicit HostRetryScope(HostPoller& poller) : poller_(poller) { ++poller_.retrying_; }
+  ~HostRetryScope() { --poller_.retrying_; }
+  HostRetryScope(const HostRetryScope&) = delete;
+  HostRetryScope& operator=(const HostRetryScope&) = delete;
+
+ private:
+  HostPoller& poller_;
+};
+
+}  // namespace detent::sched

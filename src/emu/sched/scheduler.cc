@@ -1,0 +1,238 @@
+#include "emu/sched/scheduler.h"
+
+#include <algorithm>
+
+#include "detent/assert.h"
+#include "emu/arch/x86_64/interrupts.h"
+
+namespace detent::sched {
+namespace {
+
+constexpr Duration kTickLength = Duration::milliseconds(4);
+
+// The timer of a park() with a deadline; lives on the parked task's kernel stack.
+class SleepTimer final : public timebase::Timer {
+ public:
+  SleepTimer(timebase::TimerQueue& timers, Scheduler& scheduler, Task& task)
+      : timers_(timers), scheduler_(scheduler), task_(task) {}
+  ~SleepTimer() { timers_.cancel(*this); }
+  void arm(const Deadline& deadline) { timers_.arm(*this, deadline.base, deadline.when); }
+  [[nodiscard]] bool fired() const { return fired_; }
+
+ private:
+  void on_expire() override {
+    fired_ = true;
+    scheduler_.resume(task_);
+  }
+  timebase::TimerQueue& timers_;
+  Scheduler& scheduler_;
+  Task& task_;
+  bool fired_ = false;
+};
+
+}  // namespace
+
+Scheduler::Scheduler(timebase::ClockSet& clocks, timebase::TimerQueue& timers, HostPoller& poller,
+                     trace::Chooser& chooser, timebase::VirtualClock* virtual_clock,
+                     IdleOwner& owner, const SchedulerOptions& options)
+    : clocks_(clocks),
+      timers_(timers),
+      poller_(poller),
+      chooser_(chooser),
+      virtual_clock_(virtual_clock),
+      owner_(owner),
+      options_(options) {}
+
+void Scheduler::resume(Task& task) {
+  if (task.state != task::State::kBlocked) return;
+  task.state = task::State::kReady;
+  ready_.push_back(task);
+}
+
+void Scheduler::add(Task& task) {
+  task.state = task::State::kReady;
+  ready_.push_back(task);
+}
+
+void Scheduler::make_ready(Task& task) {
+  task.woken = true;
+  resume(task);
+}
+
+void Scheduler::interrupt(Task& task) {
+  if (task.interruptible) resume(task);
+}
+
+Wake Scheduler::park(Task& current, std::optional<Deadline> deadline, bool interruptible) {
+  DETENT_ASSERT(&current == current_);
+  SleepTimer timer(timers_, *this, current);
+  if (!std::exchange(current.woken, false)) {
+    if (deadline) {
+      if (clocks_.now(deadline->base) >= deadline->when) return Wake::kTimedOut;
+      timer.arm(*deadline);
+    }
+    if (interruptible && current.signal_pending) return Wake::kInterrupted;
+    current.waiting.since = clocks_.monotonic();
+    current.state = task::State::kBlocked;
+    current.interruptible = interruptible;
+    switch_from(current);
+    current.interruptible = false;
+    if (!std::exchange(current.woken, false)) {
+      return timer.fired() ? Wake::kTimedOut : Wake::kInterrupted;
+    }
+  }
+  return Wake::kWoken;
+}
+
+void Scheduler::yield(Task& current) {
+  DETENT_ASSERT(&current == current_);
+  if (ready_.empty()) return;
+  current.state = task::State::kReady;
+  ready_.push_back(current);
+  switch_from(current);
+}
+
+void Scheduler::exit_current(Task& current, void (*reap)(Task&)) {
+  current.state = task::State::kDead;
+  dead_ = &current;
+  reap_ = reap;
+  switch_from(current);
+  __builtin_unreachable();
+}
+
+void Scheduler::start(Task& first) {
+  first.state = task::State::kRunning;
+  current_ = &first;
+  slice_start_ = clocks_.monotonic().ns();
+  arch::Fiber::switch_to(boot_fiber_, first.fiber());
+  __builtin_unreachable();
+}
+
+void Scheduler::keep_only(Task& survivor) {
+  ready_.clear();
+  current_ = &survivor;
+  dead_ = nullptr;
+  survivor.state = task::State::kRunning;
+}
+
+void Scheduler::switch_from(Task& from) {
+  const Instant<Monotonic> now = clocks_.monotonic();
+  from.cpu_time = from.cpu_time + (now - Instant<Monotonic>::from_ns(slice_start_));
+  Task& next = next_ready();
+  next.state = task::State::kRunning;
+  current_ = &next;
+  slice_start_ = clocks_.monotonic().ns();
+  if (&next == &from) return;
+  ++stats_.switches;
+  arch::Fiber::switch_to(from.fiber(), next.fiber());
+  arrived();
+}
+
+void Scheduler::arrived() {
+  Task* dead = std::exchange(dead_, nullptr);
+  if (dead != nullptr) reap_(*dead);
+}
+
+Duration Scheduler::cpu_time(const Task& task) {
+  if (&task != current_) return task.cpu_time;
+  return task.cpu_time + (clocks_.monotonic() - Instant<Monotonic>::from_ns(slice_start_));
+}
+
+Task& Scheduler::next_ready() {
+  for (;;) {
+    if (arch::interrupt_pending()) owner_.drain_host_signals();
+    expire_due();
+    if (Task* task = take_ready()) return *task;
+    idle();
+  }
+}
+
+Task* Scheduler::take_ready() {
+  if (ready_.empty()) return nullptr;
+  auto chosen = ready_.begin();
+  if (ready_.size() > 1) {
+    const auto options = static_cast<std::uint32_t>(ready_.size());
+    std::advance(chosen, chooser_.choose(trace::Choice::kReadyTask, options));
+  }
+  Task& task = *chosen;
+  ready_.erase(chosen);
+  return &task;
+}
+
+bool Scheduler::expire_due() {
+  const std::optional<Instant<Monotonic>> deadline = timers_.next_deadline();
+  if (!deadline) return false;
+  const Instant<Monotonic> now = clocks_.monotonic();
+  if (*deadline > now) return false;
+  stats_.timers_fired += timers_.expire(now);
+  return true;
+}
+
+void Scheduler::idle() {
+  ++stats_.idle_waits;
+  const std::optional<Instant<Monotonic>> deadline = timers_.next_deadline();
+  if (virtual_clock_ == nullptr) return idle_real(deadline);
+  if (poller_.watching() && poller_.wait(Duration()) != 0) return;
+  idle_virtual(deadline);
+}
+
+void Scheduler::idle_real(std::optional<Instant<Monotonic>> deadline) {
+  if (deadline) {
+    const Duration left = clocks_.source().host_time_until(*deadline);
+    if (left > Duration()) poller_.wait(left);
+  } else {
+    if (!poller_.watching() && !owner_.outside_active()) owner_.on_stuck();
+    poller_.wait(std::nullopt);
+  }
+}
+
+// Virtual time never runs ahead of the outside world: while a child may still act, a jump takes as long
+// as it would in real time; while only host fds are waited for, they get `io_grace` of host time.
+void Scheduler::idle_virtual(std::optional<Instant<Monotonic>> deadline) {
+  const bool outside = owner_.outside_active();
+  if (!deadline) {
+    if (!poller_.watching() && !outside) owner_.on_stuck();
+    poller_.wait(std::nullopt);
+    return;
+  }
+  if (outside || poller_.watching_outside()) {
+    const Duration jump = *deadline - clocks_.monotonic();
+    const unsigned events = poller_.wait(outside ? jump : std::min(jump, options_.io_grace));
+    if (events != 0 || arch::interrupt_pending()) return;
+  }
+  virtual_clock_->advance_to(*deadline);
+}
+
+void Scheduler::after_trap(Task& current) {
+  ++entries_since_tick_;
+  if (virtual_clock_ != nullptr) virtual_clock_->charge(options_.syscall_cost);
+  if (arch::interrupt_pending()) {
+    owner_.drain_host_signals();
+    take_ticks(current);
+  }
+  const bool fired = expire_due();
+  if (ready_.empty()) return;
+  const Duration used = clocks_.monotonic() - Instant<Monotonic>::from_ns(slice_start_);
+  const bool slice_over = virtual_clock_ != nullptr && used >= options_.quantum;
+  if (fired || slice_over || chooser_.choose(trace::Choice::kSwitchExit, 2) != 0) yield(current);
+}
+
+void Scheduler::take_ticks(Task& current) {
+  const unsigned ticks = arch::take_ticks();
+  if (ticks == 0) return;
+  stats_.ticks += ticks;
+  if (virtual_clock_ == nullptr) {
+    if (poller_.watching()) poller_.wait(Duration());
+    expire_due();
+    yield(current);
+  } else if (entries_since_tick_ <= 1) {
+    // A whole tick of guest code without a system call: time has to pass for it, or a loop that waits
+    // for a timer's signal would never end. The one place where virtual time depends on the host's.
+    virtual_clock_->charge(Duration::nanoseconds(kTickLength.ns() * ticks));
+    expire_due();
+    yield(current);
+  }
+  entries_since_tick_ = 0;
+}
+
+}  // namespace detent::sched

@@ -1,0 +1,134 @@
+// Scheduler: which task runs. One at a time, on one host thread.
+//
+// A switch happens only inside park(), yield(), exit_current() and after_trap(). All of them run on
+// the current task's fiber and switch straight to the next task's; if none is ready, the idle loop runs
+// on the fiber that gave up last. So between two calls of the scheduler, kernel code is atomic.
+//
+// Order: FIFO, unless trace::choose() says otherwise. Time is advanced here and nowhere else.
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "detent/units.h"
+#include "emu/sched/host_poller.h"
+#include "emu/task/task.h"
+#include "emu/trace/choice.h"
+#include "timebase/timer_queue.h"
+#include "timebase/virtual_clock.h"
+
+namespace detent::sched {
+
+/// An instant on one of the clocks; `when` in ns. A REALTIME deadline follows steps of that clock.
+struct Deadline {
+  timebase::Base base = timebase::Base::kMonotonic;
+  std::int64_t when = 0;
+};
+
+enum class Wake : std::uint8_t {
+  kWoken,        ///< somebody called make_ready()
+  kTimedOut,     ///< the deadline passed and nobody had woken the task before
+  kInterrupted,  ///< a signal is pending, nobody had woken it and the deadline had not passed
+};
+
+/// What the scheduler asks of its owner when nothing is ready and nothing can ever be.
+class IdleOwner {
+ public:
+  /// All tasks are blocked; no timer is armed, no host fd is waited for. Does not return if it is a
+  /// deadlock; returns if the host may still send a signal that ends the wait.
+  virtual void on_stuck() = 0;
+  /// Host signals were recorded; turn them into guest signals.
+  virtual void drain_host_signals() = 0;
+  /// True while processes outside this one (children) may act on what is being waited for.
+  virtual bool outside_active() = 0;
+
+ protected:
+  ~IdleOwner() = default;
+};
+
+struct SchedulerOptions {
+  Duration syscall_cost = Duration::microseconds(1);  ///< virtual time charged per kernel entry
+  Duration quantum = Duration::milliseconds(10);      ///< virtual time after which a task yields
+  Duration io_grace = Duration::milliseconds(5);      ///< host time that virtual time leaves host I/O
+  std::uint64_t livelock_entries = 0;                 ///< report after so many entries at one instant
+};
+
+struct SchedulerStats {
+  std::uint64_t switches = 0;
+  std::uint64_t idle_waits = 0;
+  std::uint64_t timers_fired = 0;
+  std::uint64_t ticks = 0;
+};
+
+class Scheduler {
+ public:
+  /// `virtual_clock` is null unless time is virtual. All references outlive the scheduler.
+  Scheduler(timebase::ClockSet& clocks, timebase::TimerQueue& timers, HostPoller& poller,
+            trace::Chooser& chooser, timebase::VirtualClock* virtual_clock, IdleOwner& owner,
+            const SchedulerOptions& options);
+
+  [[nodiscard]] Task& current() { return *current_; }
+  /// A new task: it will run. Never switches.
+  void add(Task& task);
+  /// What a waker calls: a blocked task's park() answers kWoken; on a task that is not blocked it makes
+  /// the next park() return at once. Never switches.
+  void make_ready(Task& task);
+  /// Puts a blocked task among the ready ones without saying why (its park() finds out).
+  void resume(Task& task);
+  /// Ends an interruptible park() with kInterrupted. Never switches.
+  void interrupt(Task& task);
+
+  /// Blocks the current task until make_ready(), the deadline, or (if `interruptible`) a signal.
+  Wake park(Task& current, std::optional<Deadline> deadline, bool interruptible = true);
+  /// Lets every other ready task go first.
+  void yield(Task& current);
+  /// Leaves the current task for ever. Its Task object may be destroyed by whoever runs next, through
+  /// `reap`, called once the dead task's stack is no longer in use.
+  [[noreturn]] void exit_current(Task& current, void (*reap)(Task&));
+  /// Called after every trap was handled: charges virtual time, fires due timers, takes ticks, and may
+  /// switch.
+  void after_trap(Task& current);
+  /// First call of a new task's fiber: finishes the switch that led to it.
+  void arrived();
+  /// CPU time that `task` has used, the running slice included.
+  [[nodiscard]] Duration cpu_time(const Task& task);
+  /// Enters the first task from the boot stack; never returns.
+  [[noreturn]] void start(Task& first);
+  /// After fork: forgets every task but `survivor`.
+  void keep_only(Task& survivor);
+
+  [[nodiscard]] bool others_ready() const { return !ready_.empty(); }
+  [[nodiscard]] const SchedulerStats& stats() const { return stats_; }
+
+ private:
+  using ReadyList = boost::intrusive::list<Task, boost::intrusive::constant_time_size<true>>;
+
+  Task& next_ready();
+  Task* take_ready();
+  void switch_from(Task& from);
+  void idle();
+  void idle_real(std::optional<Instant<Monotonic>> deadline);
+  void idle_virtual(std::optional<Instant<Monotonic>> deadline);
+  bool expire_due();
+  void take_ticks(Task& current);
+
+  timebase::ClockSet& clocks_;
+  timebase::TimerQueue& timers_;
+  HostPoller& poller_;
+  trace::Chooser& chooser_;
+  timebase::VirtualClock* virtual_clock_;
+  IdleOwner& owner_;
+  SchedulerOptions options_;
+  SchedulerStats stats_;
+  ReadyList ready_;
+  Task* current_ = nullptr;
+  Task* dead_ = nullptr;
+  void (*reap_)(Task&) = nullptr;
+  arch::Fiber boot_fiber_;
+  std::int64_t slice_start_ = 0;
+  std::uint64_t entries_since_tick_ = 0;
+};
+
+}  // namespace detent::sched
