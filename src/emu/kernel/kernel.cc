@@ -1,0 +1,148 @@
+#include "emu/kernel/kernel.h"
+
+#include <sys/syscall.h>
+
+#include <set>
+
+#include "detent/assert.h"
+#include "emu/arch/x86_64/host_call.h"
+#include "emu/arch/x86_64/interrupts.h"
+#include "emu/kernel/report.h"
+#include "emu/mem/user_copy_unsafe.h"
+#include "emu/signal/outside.h"
+#include "emu/signal/task_signals.h"
+#include "timebase/scaled_clock.h"
+#include "timebase/tsc_clock_unsafe.h"
+
+namespace detent::emu {
+
+using arch::host_call;
+
+namespace {
+
+constexpr int kTickMilliseconds = 4;
+
+Tid host_pid() { return static_cast<Tid>(host_call(SYS_getpid).value()); }
+
+}  // namespace
+
+Kernel::Kernel(const Config& config, const ClockState& clocks, Dispatch dispatch)
+    : config_(config),
+      dispatch_(dispatch),
+      time_(config, clocks),
+      timers_(time_.clocks()),
+      chooser_(trace::make_chooser(config.strategy, config.seed).value()),
+      scheduler_(time_.clocks(), timers_, poller_, *chooser_, time_.virtual_clock(), *this,
+                 {Duration::nanoseconds(config.syscall_cost_ns), Duration::milliseconds(10),
+                  Duration::nanoseconds(config.io_grace_ns), config.livelock_entries}),
+      process_(host_pid(), *this, scheduler_, *this) {
+  poller_.set_inside_test([this](Fd fd) { return process_.fds().is_inside(fd); });
+}
+
+void Kernel::run_task(void* argument) {
+  Task& task = *static_cast<Task*>(argument);
+  Kernel& kernel = task.kernel();
+  kernel.scheduler_.arrived();
+  for (;;) {
+    const arch::Trap trap = arch::enter_guest(task.user);
+    kernel.handle(task, trap);
+  }
+}
+
+void Kernel::handle(Task& task, const arch::Trap& trap) {
+  std::optional<Errno> restart;
+  task.current_syscall = -1;
+  switch (trap.kind) {
+    case arch::TrapKind::kSyscall:
+      ++stats_.traps;
+      restart = dispatch_(task, trap.foreign_abi);
+      break;
+    case arch::TrapKind::kFault:
+      ++stats_.faults;
+      if (!emulate_rdtsc(task, trap)) task.signals->force_fault(trap);
+      break;
+    case arch::TrapKind::kInterrupt:
+      ++stats_.interrupts;
+      break;
+  }
+  scheduler_.after_trap(task);
+  if (restart || task.signal_pending) task.signals->deliver(restart, task.current_syscall);
+}
+
+// With the TSC switched off (virtual time) RDTSC and RDTSCP fault: the guest reads the virtual clock.
+bool Kernel::emulate_rdtsc(Task& task, const arch::Trap& trap) {
+  if (time_.virtual_clock() == nullptr || trap.info.si_signo != SIGSEGV) return false;
+  const auto code = mem::copy_in(UserPtr<const std::array<unsigned char, 2>>(task.user.regs.rip));
+  if (!code.ok() || code.value()[0] != 0x0f) return false;
+  int length = 2;
+  if (code.value()[1] != 0x31) {
+    const auto third = mem::copy_in(UserPtr<const unsigned char>(task.user.regs.rip + 2));
+    if (code.value()[1] != 0x01 || !third.ok() || third.value() != 0xf9) return false;
+    length = 3;
+    task.user.regs.rcx = 0;  // RDTSCP's processor id: cpu 0, node 0
+  }
+  const auto now = static_cast<std::uint64_t>(clocks().monotonic().ns());
+  task.user.regs.rax = now & 0xffffffff;
+  task.user.regs.rdx = now >> 32;
+  task.user.regs.rip += static_cast<std::uint64_t>(length);
+  return true;
+}
+
+void Kernel::exit_process(int status) {
+  if (config_.stats) print_stats(*this);
+  for (;;) arch::host_syscall(SYS_exit_group, static_cast<std::uint64_t>(status));
+}
+
+void Kernel::exit_task(Task& task, int status) {
+  if (process_.task_count() == 1) exit_process(status);
+  task.signals->leave();
+  scheduler_.exit_current(task, [](Task& dead) { dead.process().reap(dead); });
+}
+
+void Kernel::become_child(Task& survivor) {
+  scheduler_.keep_only(survivor);
+  timers_.clear();
+  futexes_.clear();
+  poller_.reset_after_fork();
+  arch::forget_host_signals();
+  process_.become_child(host_pid(), survivor);
+  process_.signals().drop_pending();
+  survivor.signals->recompute();
+  set_relatives(0, true);
+  stats_ = {};
+  start_ticking();
+}
+
+void Kernel::warn_once(const char* what) {
+  static std::set<std::string> told;
+  if (!told.insert(what).second) return;
+  const std::string text = std::string("detent: warning: not supported: ") + what + "\n";
+  static_cast<void>(host_call(SYS_write, 2, text.data(), text.size()));
+}
+
+void Kernel::start_ticking() { arch::start_tick(kTickMilliseconds); }
+
+void Kernel::on_stuck() {
+  if (config_.wait_on_deadlock || anybody_waits_for_signal(*this)) return;
+  print_deadlock(*this);
+  exit_process(kExitDeadlock);
+}
+
+void Kernel::drain_host_signals() {
+  if (signal::drain_outside_signals(process_.signals())) child_events_.notify(waitq::kIn, ~0U);
+}
+
+void Kernel::die_by_signal(int sig) {
+  if (config_.stats) print_stats(*this);
+  if (sig != SIGKILL) arch::release_host_signal(sig, SIG_DFL);
+  host_call(SYS_kill, raw(process_.pid()), sig).value();
+  // A signal whose default the host does not make fatal here (a stopped tracer, pid 1 of a namespace).
+  for (;;) arch::host_syscall(SYS_exit_group, static_cast<std::uint64_t>(128 + sig));
+}
+
+void Kernel::stop_by_signal(int sig) {
+  host_call(SYS_kill, raw(process_.pid()), SIGSTOP).value();
+  static_cast<void>(sig);
+}
+
+}  // namespace detent::emu

@@ -1,0 +1,123 @@
+// Kernel: owns the whole emulated kernel of one process, in layer order.
+//
+//   Kernel
+//    +- ClockSource, ClockSet, TimerQueue     what time is it, what fires next
+//    +- FutexTable, HostPoller                who waits for what
+//    +- Chooser, Scheduler                    who runs
+//    +- Process                               tasks, fds, signals
+//
+// run_task() is the body of every task's fiber. The composition root (src/cli) injects dispatch(), so
+// that this layer need not know the system call adapters.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "detent/config.h"
+#include "emu/kernel/time_source.h"
+#include "emu/arch/x86_64/trap.h"
+#include "emu/process/process.h"
+#include "emu/sched/block.h"
+#include "emu/sched/scheduler.h"
+#include "timebase/clock_set.h"
+#include "timebase/timer_queue.h"
+#include "waitq/futex_table.h"
+
+namespace detent::emu {
+
+struct Stats {
+  std::uint64_t traps = 0;
+  std::uint64_t faults = 0;
+  std::uint64_t interrupts = 0;
+  std::array<std::uint64_t, 512> calls{};
+};
+
+class Kernel final : public sched::IdleOwner, public signal::FatalSink {
+ public:
+  /// Handles one system call of `task`: decodes, calls the adapter, encodes the result into rax. Returns
+  /// the restart code of an interrupted call, which signal delivery turns into EINTR or a restart.
+  using Dispatch = std::optional<Errno> (*)(Task& task, bool foreign_abi);
+
+  Kernel(const Config& config, const ClockState& clocks, Dispatch dispatch);
+
+  [[nodiscard]] const Config& config() const { return config_; }
+  [[nodiscard]] TimeSource& time() { return time_; }
+  [[nodiscard]] timebase::ClockSet& clocks() { return time_.clocks(); }
+  [[nodiscard]] timebase::TimerQueue& timers() { return timers_; }
+  [[nodiscard]] waitq::FutexTable& futexes() { return futexes_; }
+  [[nodiscard]] sched::HostPoller& poller() { return poller_; }
+  [[nodiscard]] sched::Scheduler& scheduler() { return scheduler_; }
+  [[nodiscard]] trace::Chooser& chooser() { return *chooser_; }
+  [[nodiscard]] process::Process& process() { return process_; }
+  [[nodiscard]] bool time_is_virtual() { return time_.virtual_clock() != nullptr; }
+  /// Notified when the host tells of a child (SIGCHLD), whatever the guest does with that signal.
+  [[nodiscard]] waitq::WaitQueue& child_events() { return child_events_; }
+  [[nodiscard]] Stats& stats() { return stats_; }
+
+  /// The body of a task's fiber; `argument` is the Task.
+  static void run_task(void* argument);
+  /// Ends the process for the host: flushes reports, exits with `status` (0..255).
+  [[noreturn]] void exit_process(int status);
+  /// Ends one task (exit(2)); the last one ends the process with `status`.
+  [[noreturn]] void exit_task(Task& task, int status);
+  /// Starts the host timer that preempts a guest which makes no system calls.
+  void start_ticking();
+  /// In a forked child, on the calling task's fiber.
+  void become_child(Task& survivor);
+
+  // sched::IdleOwner
+  void on_stuck() override;
+  void drain_host_signals() override;
+  bool outside_active() override { return children_ != 0; }
+  // signal::FatalSink
+  [[noreturn]] void die_by_signal(int sig) override;
+  void stop_by_signal(int sig) override;
+
+  /// Children of ours that have not been waited for: while there are any, virtual time does not run
+  /// ahead of host events.
+  void child_started() {
+    ++children_;
+    has_relatives_ = true;
+  }
+  void no_children() { children_ = 0; }
+  [[nodiscard]] unsigned children() const { return children_; }
+  /// True once this process has forked or been forked: memory may be shared with other processes.
+  [[nodiscard]] bool has_relatives() const { return has_relatives_; }
+  void set_relatives(unsigned children, bool any) {
+    children_ = children;
+    has_relatives_ = any;
+  }
+  /// Tells the user, once per process and `what`, that an answer may differ from Linux's.
+  void warn_once(const char* what);
+
+  void child_reaped() {
+    if (children_ != 0) --children_;
+  }
+
+ private:
+  void handle(Task& task, const arch::Trap& trap);
+  bool emulate_rdtsc(Task& task, const arch::Trap& trap);
+
+  Config config_;
+  Dispatch dispatch_;
+  TimeSource time_;
+  timebase::TimerQueue timers_;
+  waitq::FutexTable futexes_;
+  sched::HostPoller poller_;
+  std::unique_ptr<trace::Chooser> chooser_;
+  sched::Scheduler scheduler_;
+  process::Process process_;
+  Stats stats_;
+  waitq::WaitQueue child_events_;
+  unsigned children_ = 0;
+  bool has_relatives_ = false;
+};
+
+/// Exit codes of `detent run` that are not the guest's (docs/exit-codes.md).
+inline constexpr int kExitLivelock = 121;
+inline constexpr int kExitDeadlock = 123;
+inline constexpr int kExitInternal = 125;
+
+}  // namespace detent::emu

@@ -1,0 +1,74 @@
+#include "emu/kernel/report.h"
+
+#include <fmt/format.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "emu/arch/x86_64/host_call.h"
+#include "emu/kernel/kernel.h"
+
+namespace detent::emu {
+namespace {
+
+const char* (*name_of)(long) = nullptr;
+
+void print(std::string_view text) {
+  static_cast<void>(arch::host_call(SYS_write, 2, text.data(), text.size()));
+}
+
+constexpr std::string_view kSignalWaits[] = {"pause", "rt_sigsuspend", "rt_sigtimedwait", "signalfd"};
+
+}  // namespace
+
+void set_syscall_names(const char* (*name)(long)) { name_of = name; }
+
+const char* syscall_name(long number) {
+  const char* name = name_of != nullptr ? name_of(number) : nullptr;
+  return name != nullptr ? name : "unknown";
+}
+
+bool anybody_waits_for_signal(Kernel& kernel) {
+  bool found = false;
+  kernel.process().for_each_task([&](Task& task) {
+    const std::string_view what = task.waiting.what != nullptr ? task.waiting.what : "";
+    found = found || std::ranges::find(kSignalWaits, what) != std::end(kSignalWaits);
+  });
+  return found;
+}
+
+void print_deadlock(Kernel& kernel) {
+  const Instant<Monotonic> now = kernel.clocks().monotonic();
+  std::string text = fmt::format(
+      "detent: deadlock: all {} tasks wait, no timer is armed, and nothing outside can wake them\n",
+      kernel.process().task_count());
+  kernel.process().for_each_task([&](Task& task) {
+    const double seconds = static_cast<double>((now - task.waiting.since).ns()) / 1e9;
+    text += fmt::format("  task {} ({}): {} in {}, object {:#x}, for {:.9f} s\n", raw(task.tid()),
+                        task.name, syscall_name(task.current_syscall),
+                        task.waiting.what != nullptr ? task.waiting.what : "?", task.waiting.object,
+                        seconds);
+  });
+  print(text);
+}
+
+void print_stats(Kernel& kernel) {
+  const Stats& stats = kernel.stats();
+  const sched::SchedulerStats& sched = kernel.scheduler().stats();
+  std::string text = fmt::format(
+      "detent: system calls by trap {}, faults {}, host interrupts {}\n"
+      "detent: task switches {}, idle waits {}, timers fired {}, ticks {}\n",
+      stats.traps, stats.faults, stats.interrupts, sched.switches, sched.idle_waits,
+      sched.timers_fired, sched.ticks);
+  std::vector<std::pair<std::uint64_t, long>> calls;
+  for (std::size_t nr = 0; nr < stats.calls.size(); ++nr) {
+    if (stats.calls[nr] != 0) calls.emplace_back(stats.calls[nr], static_cast<long>(nr));
+  }
+  std::ranges::stable_sort(calls, std::greater<>(), [](const auto& call) { return call.first; });
+  for (const auto& [count, nr] : calls) text += fmt::format("{:>12}  {}\n", count, syscall_name(nr));
+  print(text);
+}
+
+}  // namespace detent::emu

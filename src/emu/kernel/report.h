@@ -1,0 +1,19 @@
+// What the kernel tells a person on stderr: the deadlock report and --stats.
+#pragma once
+
+namespace detent::emu {
+
+class Kernel;
+
+/// True if a blocked task waits for a signal, which the outside world may send at any time.
+bool anybody_waits_for_signal(Kernel& kernel);
+/// Every task: its call, the object it waits for, and since when.
+void print_deadlock(Kernel& kernel);
+/// Calls by door and by number, switches, timers.
+void print_stats(Kernel& kernel);
+
+/// Names of system calls for reports; set by the composition root. `name` may answer null.
+void set_syscall_names(const char* (*name)(long));
+const char* syscall_name(long number);
+
+}  // namespace detent::emu

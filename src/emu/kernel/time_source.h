@@ -1,0 +1,30 @@
+// TimeSource: builds the guest's clocks from the configuration and from what an earlier program of the
+// session left (execve does not restart time).
+#pragma once
+
+#include <memory>
+
+#include "detent/config.h"
+#include "timebase/clock_set.h"
+#include "timebase/virtual_clock.h"
+
+namespace detent::emu {
+
+class TimeSource {
+ public:
+  TimeSource(const Config& config, const ClockState& state);
+
+  [[nodiscard]] timebase::ClockSet& clocks() { return *clocks_; }
+  /// Null unless time is virtual.
+  [[nodiscard]] timebase::VirtualClock* virtual_clock() { return virtual_clock_; }
+  /// For the next image.
+  [[nodiscard]] ClockState state();
+
+ private:
+  std::unique_ptr<timebase::ClockSource> host_;
+  std::unique_ptr<timebase::ClockSource> source_;
+  timebase::VirtualClock* virtual_clock_ = nullptr;
+  std::unique_ptr<timebase::ClockSet> clocks_;
+};
+
+}  // namespace detent::emu

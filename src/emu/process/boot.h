@@ -1,0 +1,53 @@
+// The boot record: what one detent image hands to the next over a host execve.
+//
+// exec is a host exec of detent itself (docs/adr/0002): the image has a fixed address, so the seccomp
+// filter that stays in force still lets its calls pass, and the host builds a fresh address space, stack
+// and auxiliary vector. The record travels in a memfd that the variable DETENT_BOOT names; the kernel
+// removes the variable before the guest sees its environment.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "detent/result.h"
+#include "detent/config.h"
+#include "emu/loader/program.h"
+#include "emu/signal/sigset.h"
+
+namespace detent::process {
+
+struct BootRecord {
+  static constexpr std::uint64_t kMagic = 0x313045544e544544;  // "DETNTE01"
+  std::uint64_t magic = kMagic;
+  emu::Config config;
+  bool filter_installed = false;
+  std::int32_t program_fd = -1;
+  std::int32_t interpreter_fd = -1;
+  ClockState clocks;  ///< of the session so far; not valid before the first program
+  // What execve keeps of the signal state.
+  signal::SigSet blocked;
+  signal::SigSet ignored;
+  signal::SigSet pending;
+  std::uint32_t children = 0;
+  bool has_relatives = false;  ///< processes of the session besides this one
+  char exe_path[4096] = {};
+};
+
+/// Replaces this host process's image by detent with `program` as its guest. `arguments` and
+/// `environment` are null-terminated arrays of host-readable strings. Returns only on failure, with
+/// nothing changed: the errno of execve(2) (E2BIG, EFAULT, ENOMEM...).
+Errno host_exec(BootRecord record, loader::Program program, const std::string& filename,
+                std::vector<const char*> arguments, std::vector<const char*> environment);
+
+/// The record that this image was started with, or null-like magic 0 if it was started by a person.
+/// Takes DETENT_BOOT (and the variable that pads it) out of the vector at `stack` in place: argc and
+/// argv move up by two words. `filename` gets the address of the path that execve was called with.
+struct Booted {
+  BootRecord record;
+  std::uint64_t stack_pointer = 0;  ///< where argc now lies
+  std::uint64_t filename = 0;
+};
+bool take_boot_record(char** argv, Booted& booted);
+
+}  // namespace detent::process

@@ -1,0 +1,71 @@
+#include "emu/process/process.h"
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "emu/arch/x86_64/host_call.h"
+
+#include "emu/signal/task_signals.h"
+
+namespace detent::process {
+
+// A task and its signal state, which ends first.
+struct Process::Thread {
+  Thread(Tid tid, Process& process, const arch::UserState& user, void (*body)(void*))
+      : task(tid, process, process.kernel_, user, body),
+        signals(task, process.signals_, process.scheduler_) {
+    task.signals = &signals;
+  }
+  Task task;
+  signal::TaskSignals signals;
+};
+
+Process::Process(Tid pid, emu::Kernel& kernel, sched::Scheduler& scheduler,
+                 signal::FatalSink& fatal)
+    : pid_(pid), kernel_(kernel), scheduler_(scheduler), signals_(fatal) {}
+
+Process::~Process() = default;
+
+Task& Process::create_task(Tid tid, const arch::UserState& user, void (*body)(void*)) {
+  auto thread = std::make_unique<Thread>(tid, *this, user, body);
+  return threads_.emplace(tid, std::move(thread)).first->second->task;
+}
+
+Task* Process::find(Tid tid) {
+  const auto found = threads_.find(tid);
+  return found == threads_.end() ? nullptr : &found->second->task;
+}
+
+void Process::for_each_task(const std::function<void(Task&)>& f) {
+  for (auto& [tid, thread] : threads_) f(thread->task);
+}
+
+void Process::reap(Task& task) { threads_.erase(task.tid()); }
+
+void Process::read_fd_limit() {
+  rlimit limit{};
+  arch::host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &limit).value();
+  nofile_soft = limit.rlim_cur;
+}
+
+bool Process::is_own_exe(std::string_view path) const {
+  if (!path.starts_with("/proc/") || !path.ends_with("/exe")) return false;
+  return path == "/proc/self/exe" || path == "/proc/thread-self/exe" ||
+         path == "/proc/" + std::to_string(raw(pid_)) + "/exe";
+}
+
+Tid Process::next_tid() {
+  ++last_tid_;
+  return static_cast<Tid>(kFirstTid + last_tid_);
+}
+
+void Process::become_child(Tid pid, Task& survivor) {
+  std::unique_ptr<Thread> kept = std::move(threads_.at(survivor.tid()));
+  threads_.clear();
+  pid_ = pid;
+  kept->task.set_tid(pid);
+  threads_.emplace(pid, std::move(kept));
+  fds_.mark_foreign();
+}
+
+}  // namespace detent::process

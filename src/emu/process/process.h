@@ -1,0 +1,78 @@
+// Process: what the threads of one guest process share. One per host process.
+//
+// Owns its tasks, the fd table, signal actions and the shared pending queue, and the break. Host
+// resources (cwd, credentials, memory mappings) stay the host's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "detent/ids.h"
+#include "emu/fd/fd_table.h"
+#include "emu/sched/scheduler.h"
+#include "emu/signal/process_signals.h"
+#include "emu/task/task.h"
+
+namespace detent::process {
+
+/// The guest's heap segment, brk(2): a region behind the program's image. The host's own break belongs
+/// to the kernel's libc.
+struct Break {
+  std::uint64_t start = 0;
+  std::uint64_t end = 0;
+};
+
+class Process {
+ public:
+  Process(Tid pid, emu::Kernel& kernel, sched::Scheduler& scheduler, signal::FatalSink& fatal);
+  ~Process();
+
+  [[nodiscard]] Tid pid() const { return pid_; }
+  [[nodiscard]] fd::FdTable& fds() { return fds_; }
+  [[nodiscard]] signal::ProcessSignals& signals() { return signals_; }
+  [[nodiscard]] Break& brk() { return brk_; }
+
+  /// Makes a task that will run `body` on its own fiber; not yet ready.
+  Task& create_task(Tid tid, const arch::UserState& user, void (*body)(void*));
+  /// An id for a new thread. Above every pid of the host (PID_MAX_LIMIT is 2^22), so that it cannot be
+  /// taken for another process, and the same in every run.
+  Tid next_tid();
+  /// Null if there is no such task.
+  [[nodiscard]] Task* find(Tid tid);
+  [[nodiscard]] std::size_t task_count() const { return threads_.size(); }
+  /// Destroys a task that has left for ever.
+  void reap(Task& task);
+  /// In a forked child: only `survivor` exists, and it is the process's first task.
+  void become_child(Tid pid, Task& survivor);
+  /// Calls f(Task&) for every task, in the order of thread ids.
+  void for_each_task(const std::function<void(Task&)>& f);
+
+  /// Absolute path of the program, as /proc/self/exe shows it.
+  std::string exe_path;
+  /// True if `path` is one of the names of that link: /proc/self/exe, /proc/<pid>/exe...
+  [[nodiscard]] bool is_own_exe(std::string_view path) const;
+  /// The guest's RLIMIT_NOFILE (soft), read again after every prlimit.
+  std::uint64_t nofile_soft = 0;
+  void read_fd_limit();
+  /// prctl(PR_SET_NO_NEW_PRIVS) as the guest knows it; the host's flag is always set.
+  bool no_new_privs = false;
+
+ private:
+  static constexpr std::int32_t kFirstTid = 1 << 22;
+  Tid pid_;
+  std::int32_t last_tid_ = 0;
+  emu::Kernel& kernel_;
+  sched::Scheduler& scheduler_;
+  fd::FdTable fds_;
+  signal::ProcessSignals signals_;
+  Break brk_;
+  struct Thread;
+  std::map<Tid, std::unique_ptr<Thread>> threads_;
+};
+
+}  // namespace detent::process
