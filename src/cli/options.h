@@ -1,0 +1,36 @@
+// Options of `detent run` as text, and what they mean.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+
+#include "detent/config.h"
+
+namespace detent::cli {
+
+struct RunOptions {
+  std::string time = "real";
+  std::string strategy = "fifo";
+  std::uint64_t seed = 0;
+  std::string syscall_cost = "1us";
+  std::string io_grace = "1ms";
+  std::string strace;  ///< empty: off; "-": stderr; else a file
+  bool strace_deterministic = false;
+  bool stats = false;
+  bool wait_on_deadlock = false;
+  int verbose = 0;
+};
+
+void add_run_options(CLI::App& command, RunOptions& options);
+
+/// False, with what was wrong and what is expected in `problem`, if a value makes no sense.
+bool make_config(const RunOptions& options, emu::Config& config, std::string& problem);
+
+/// "250ns", "1us", "1.5ms", "3s", "2h": a span of time; false if it is not one.
+bool parse_duration(const std::string& text, std::int64_t& ns);
+
+/// `detent doctor`: prints what the host offers; 0 if detent can run here.
+int doctor();
+
+}  // namespace detent::cli

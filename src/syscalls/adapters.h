@@ -1,0 +1,26 @@
+// Every adapter, by family. An adapter does four things: decode, copy in, one object call, copy out. Its
+// parameter types say how the registers are read (args.h). Definitions: <family>.cc.
+#pragma once
+
+#include "syscalls/clock.h"
+#include "syscalls/epoll.h"
+#include "syscalls/eventfd.h"
+#include "syscalls/fd.h"
+#include "syscalls/futex.h"
+#include "syscalls/itimer.h"
+#include "syscalls/memory.h"
+#include "syscalls/path.h"
+#include "syscalls/poll.h"
+#include "syscalls/posix_timer.h"
+#include "syscalls/process.h"
+#include "syscalls/read_write.h"
+#include "syscalls/sched.h"
+#include "syscalls/signal.h"
+#include "syscalls/signalfd.h"
+#include "syscalls/sleep.h"
+#include "syscalls/socket.h"
+#include "syscalls/splice.h"
+#include "syscalls/system.h"
+#include "syscalls/sysv.h"
+#include "syscalls/thread.h"
+#include "syscalls/timerfd.h"

@@ -1,0 +1,69 @@
+#include "syscalls/dispatch.h"
+
+#include <fmt/format.h>
+#include <sys/syscall.h>
+
+#include <set>
+#include <string>
+
+#include "emu/arch/x86_64/host_call.h"
+#include "emu/kernel/kernel.h"
+#include "syscalls/strace.h"
+#include "syscalls/table.h"
+
+namespace detent::syscalls {
+namespace {
+
+// The user should know that an answer of ours may differ from Linux's: once per call site.
+void warn_absent(const Task& task, long number, const Row& row) {
+  static std::set<std::pair<long, std::uint64_t>> warned;
+  if (!warned.emplace(number, task.user.regs.rip).second) return;
+  const std::string text =
+      row.name != nullptr
+          ? fmt::format("detent: warning: {} (system call {}) is not supported: {}; answered ENOSYS\n",
+                        row.name, number, row.arguments)
+          : fmt::format("detent: warning: system call {} is not known; answered ENOSYS\n", number);
+  if (task.kernel().config().log_level >= 1) {
+    static_cast<void>(arch::host_call(SYS_write, 2, text.data(), text.size()));
+  }
+}
+
+Result<long> pass_to_host(Task& task, long number) {
+  const arch::UserState& user = task.user;
+  return arch::to_result(arch::host_syscall(number, user.syscall_arg(0), user.syscall_arg(1),
+                                            user.syscall_arg(2), user.syscall_arg(3),
+                                            user.syscall_arg(4), user.syscall_arg(5)));
+}
+
+Result<long> serve(Task& task, long number, bool foreign_abi) {
+  const Row& found = row(number);
+  if (foreign_abi || found.support == Support::kAbsent) {
+    warn_absent(task, number, found);
+    return Errno{ENOSYS};
+  }
+  if (found.support == Support::kHost) return pass_to_host(task, number);
+  return found.adapter(task);
+}
+
+bool is_restart(Errno error) { return error.value >= 512; }
+
+}  // namespace
+
+std::optional<Errno> dispatch(Task& task, bool foreign_abi) {
+  emu::Kernel& kernel = task.kernel();
+  const auto number = static_cast<long>(static_cast<std::int32_t>(task.user.regs.rax));
+  task.current_syscall = number;
+  if (number >= 0 && number < kTableSize) ++kernel.stats().calls[static_cast<std::size_t>(number)];
+  const StraceEntry entry = strace_enter(task, number);
+  const Result<long> result = serve(task, number, foreign_abi);
+  if (entry.enabled) strace_exit(task, entry, result);
+  if (!result.ok() && is_restart(result.error())) {
+    task.user.regs.rax = static_cast<std::uint64_t>(-EINTR);
+    return result.error();
+  }
+  task.user.regs.rax =
+      static_cast<std::uint64_t>(result.ok() ? result.value() : -result.error().value);
+  return std::nullopt;
+}
+
+}  // namespace detent::syscalls

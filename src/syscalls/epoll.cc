@@ -1,0 +1,145 @@
+#include "syscalls/epoll.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+#include <limits>
+
+#include "emu/arch/x86_64/host_call.h"
+#include "emu/arch/x86_64/kernel_fds.h"
+#include "emu/fd/epoll.h"
+#include "emu/kernel/kernel.h"
+#include "emu/mem/user_copy_unsafe.h"
+#include "emu/sched/multi_wait.h"
+#include "syscalls/files.h"
+#include "syscalls/wait_args.h"
+
+namespace detent::syscalls {
+namespace {
+
+using arch::host_call;
+using fd::Epoll;
+
+// EP_MAX_EVENTS.
+constexpr int kMaxEvents = std::numeric_limits<int>::max() / static_cast<int>(sizeof(epoll_event));
+
+// Writes events to guest memory, one after the other.
+class UserEvents final : public fd::EventSink {
+ public:
+  explicit UserEvents(UserPtr<epoll_event> next) : next_(next) {}
+  bool put(const epoll_event& event) override {
+    if (!mem::copy_out(next_, event).ok()) return false;
+    next_ = next_.at(1);
+    return true;
+  }
+
+ private:
+  UserPtr<epoll_event> next_;
+};
+
+// The instance moves up to the kernel's fds; the guest gets a duplicate, at the number that it had.
+Result<long> create(Task& task, Result<long> made, int flags) {
+  const int number = static_cast<int>(TRY(made));
+  const int host_fd = TRY(arch::to_kernel_fd(number));
+  const int duplicate = (flags & EPOLL_CLOEXEC) != 0 ? F_DUPFD_CLOEXEC : F_DUPFD;
+  const Result<long> placeholder = host_call(SYS_fcntl, host_fd, duplicate, 0);
+  fd::FileRef file(new Epoll(task.kernel().poller(), host_fd));
+  return install_file(task, TRY(placeholder), std::move(file), false);
+}
+
+// do_epoll_wait()'s checks, in its order.
+Result<Epoll*> epoll_to_wait_on(Task& task, Fd epfd, UserPtr<epoll_event> events, int max_events) {
+  fd::File* const file = TRY(usable_file(task, epfd));
+  if (max_events <= 0 || max_events > kMaxEvents) return Errno{EINVAL};
+  const std::uint64_t size = static_cast<std::uint64_t>(max_events) * sizeof(epoll_event);
+  if (!in_user_space(events.address(), size)) return Errno{EFAULT};
+  auto* const epoll = dynamic_cast<Epoll*>(file);
+  if (epoll == nullptr) return Errno{EINVAL};
+  return epoll;
+}
+
+// ep_poll(): an event wins over a time-out, a time-out over a signal. Waiters are exclusive.
+Result<long> wait_for_events(Task& task, Epoll& epoll, UserPtr<epoll_event> events, int max_events,
+                             const Timeout& timeout, Fd epfd) {
+  sched::WaitRules rules;
+  rules.deadline = timeout.deadline;
+  rules.what = "epoll_wait";
+  rules.object = static_cast<std::uint64_t>(raw(epfd));
+  sched::Wake wake = timeout.never_waits ? sched::Wake::kTimedOut : sched::Wake::kWoken;
+  for (;;) {
+    UserEvents sink(events);
+    waitq::Attempt<std::size_t> tried = epoll.wait(static_cast<std::size_t>(max_events), sink);
+    if (!tried.blocked()) return static_cast<long>(TRY(std::move(tried).result()));
+    if (wake == sched::Wake::kTimedOut) return 0;
+    if (wake == sched::Wake::kInterrupted) return Errno{EINTR};
+    sched::MultiWait wait(task.kernel().scheduler(), task);
+    wait.add(*tried.blocked_on().queue, tried.blocked_on().events, /*exclusive=*/true);
+    wake = wait.park(rules);
+  }
+}
+
+Result<long> epoll_wait(Task& task, Fd epfd, UserPtr<epoll_event> events, int max_events,
+                        const Timeout& timeout) {
+  const boost::intrusive_ptr<Epoll> epoll(TRY(epoll_to_wait_on(task, epfd, events, max_events)));
+  const Result<long> result = wait_for_events(task, *epoll, events, max_events, timeout, epfd);
+  epoll->wait_ended();
+  return result;
+}
+
+Result<long> epoll_pwait(Task& task, Fd epfd, UserPtr<epoll_event> events, int max_events,
+                         const Timeout& timeout, UserPtr<const std::uint64_t> mask,
+                         std::uint64_t mask_size) {
+  TRY(set_temporary_mask(task, mask, mask_size));
+  const Result<long> result = epoll_wait(task, epfd, events, max_events, timeout);
+  end_temporary_mask(task, !result.ok() && result.error() == Errno{EINTR});
+  return result;
+}
+
+}  // namespace
+
+Result<long> sys_epoll_create(Task& task, int size) {
+  return create(task, host_call(SYS_epoll_create, size), 0);
+}
+
+Result<long> sys_epoll_create1(Task& task, int flags) {
+  return create(task, host_call(SYS_epoll_create1, flags), flags);
+}
+
+Result<long> sys_epoll_ctl(Task& task, Fd epfd, int op, Fd fd, UserPtr<const epoll_event> event) {
+  epoll_event wanted{};
+  if (op != EPOLL_CTL_DEL) wanted = TRY(mem::copy_in(event));
+  fd::File* const file = TRY(usable_file(task, epfd));
+  fd::File* const target = TRY(usable_file(task, fd));
+  auto* const epoll = dynamic_cast<Epoll*>(file);
+  // Not ours: the host finds what is wrong, in its own order.
+  if (epoll == nullptr) return host_call(SYS_epoll_ctl, raw(epfd), op, raw(fd), &wanted);
+  if (target != nullptr) {
+    TRY(epoll->control(op, fd, *target, wanted));
+    return 0;
+  }
+  fd::FdTable& fds = task.process().fds();
+  TRY(epoll->control_host(op, fd, wanted, fds.is_inside(fd)));
+  fds.set_inside(static_cast<Fd>(epoll->host_fd()), !epoll->watches_outside());
+  return 0;
+}
+
+Result<long> sys_epoll_wait(Task& task, Fd epfd, UserPtr<epoll_event> events, int max_events,
+                            int timeout_ms) {
+  return epoll_wait(task, epfd, events, max_events, timeout_after_ms(task, timeout_ms));
+}
+
+Result<long> sys_epoll_pwait(Task& task, Fd epfd, UserPtr<epoll_event> events, int max_events,
+                             int timeout_ms, UserPtr<const std::uint64_t> mask,
+                             std::uint64_t mask_size) {
+  const Timeout timeout = timeout_after_ms(task, timeout_ms);
+  return epoll_pwait(task, epfd, events, max_events, timeout, mask, mask_size);
+}
+
+Result<long> sys_epoll_pwait2(Task& task, Fd epfd, UserPtr<epoll_event> events, int max_events,
+                              UserPtr<timespec> timeout, UserPtr<const std::uint64_t> mask,
+                              std::uint64_t mask_size) {
+  const Timeout until = TRY(read_timeout(task, timeout));
+  return epoll_pwait(task, epfd, events, max_events, until, mask, mask_size);
+}
+
+}  // namespace detent::syscalls

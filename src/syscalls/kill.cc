@@ -1,0 +1,116 @@
+// Sending signals. To our own process and its threads they go directly; to others (and to process
+// groups, which we may be part of) through the host, which sends ours back as an outside signal.
+// Source: kill(2), tgkill(2), rt_sigqueueinfo(2), kernel/signal.c.
+#include <sys/syscall.h>
+
+#include <cstring>
+
+#include "emu/arch/x86_64/host_call.h"
+#include "emu/kernel/kernel.h"
+#include "emu/mem/user_copy_unsafe.h"
+#include "emu/signal/signal_kinds.h"
+#include "emu/signal/task_signals.h"
+#include "syscalls/signal.h"
+
+namespace detent::syscalls {
+namespace {
+
+using arch::host_call;
+
+// struct kernel_siginfo: what Linux keeps of a siginfo_t.
+constexpr std::size_t kKernelInfoSize = 48;
+// The lowest codes with a meaning: SI_DETHREAD, and SI_ASYNCNL (known_siginfo_layout()).
+constexpr int kLowestKnownCode = -7;
+constexpr int kAsyncNameLookup = -60;
+
+siginfo_t info_from_here(const Task& task, int sig, int code) {
+  siginfo_t info{};
+  info.si_signo = sig;
+  info.si_code = code;
+  info.si_pid = raw(task.process().pid());
+  info.si_uid = static_cast<uid_t>(host_call(SYS_getuid).value());
+  return info;
+}
+
+Result<siginfo_t> copy_in_info(UserPtr<const siginfo_t> from, int sig) {
+  siginfo_t info = TRY(mem::copy_in(from));
+  info.si_signo = sig;
+  unsigned char tail[sizeof(info) - kKernelInfoSize];
+  std::memcpy(tail, reinterpret_cast<const char*>(&info) + kKernelInfoSize, sizeof(tail));
+  const bool known = info.si_code >= kLowestKnownCode || info.si_code == kAsyncNameLookup;
+  for (unsigned char byte : tail) {
+    if (!known && byte != 0) return Errno{E2BIG};
+  }
+  std::memset(reinterpret_cast<char*>(&info) + kKernelInfoSize, 0, sizeof(tail));
+  return info;
+}
+
+// Nobody may pretend to others that the kernel, or kill(2), has sent a signal.
+bool is_forgery(const Task& task, int receiver, const siginfo_t& info) {
+  const bool claims = info.si_code >= 0 || info.si_code == SI_TKILL;
+  return claims && receiver != raw(task.tid());
+}
+
+// Any thread's id names its process (kill(2) NOTES; find_vpid()).
+bool is_own_process(Task& task, int pid) {
+  if (pid <= 0) return false;
+  return pid == raw(task.process().pid()) || task.process().find(Tid{pid}) != nullptr;
+}
+
+Result<long> send_to_own_process(Task& task, const siginfo_t& info) {
+  if (info.si_signo == 0) return 0;
+  if (!signal::valid_signal(info.si_signo)) return Errno{EINVAL};
+  TRY(task.process().signals().send(info));
+  return 0;
+}
+
+Result<long> send_to_thread(Task& receiver, const siginfo_t& info) {
+  if (info.si_signo == 0) return 0;  // only asks whether the thread exists
+  if (!signal::valid_signal(info.si_signo)) return Errno{EINVAL};
+  TRY(receiver.signals->send(info));
+  return 0;
+}
+
+}  // namespace
+
+Result<long> sys_kill(Task& task, int pid, int sig) {
+  if (!is_own_process(task, pid)) return host_call(SYS_kill, pid, sig);
+  return send_to_own_process(task, info_from_here(task, sig, SI_USER));
+}
+
+Result<long> sys_tkill(Task& task, int tid, int sig) {
+  if (tid <= 0) return Errno{EINVAL};
+  Task* receiver = task.process().find(Tid{tid});
+  if (receiver == nullptr) return host_call(SYS_tkill, tid, sig);
+  return send_to_thread(*receiver, info_from_here(task, sig, SI_TKILL));
+}
+
+Result<long> sys_tgkill(Task& task, int tgid, int tid, int sig) {
+  if (tgid <= 0 || tid <= 0) return Errno{EINVAL};
+  if (tgid != raw(task.process().pid())) return host_call(SYS_tgkill, tgid, tid, sig);
+  Task* receiver = task.process().find(Tid{tid});
+  if (receiver == nullptr) return Errno{ESRCH};
+  return send_to_thread(*receiver, info_from_here(task, sig, SI_TKILL));
+}
+
+Result<long> sys_rt_sigqueueinfo(Task& task, int pid, int sig, UserPtr<const siginfo_t> info) {
+  const siginfo_t copied = TRY(copy_in_info(info, sig));
+  if (is_forgery(task, pid, copied)) return Errno{EPERM};
+  if (is_own_process(task, pid)) return send_to_own_process(task, copied);
+  return host_call(SYS_rt_sigqueueinfo, pid, sig, &copied);
+}
+
+Result<long> sys_rt_tgsigqueueinfo(Task& task, int tgid, int tid, int sig,
+                                   UserPtr<const siginfo_t> info) {
+  const siginfo_t copied = TRY(copy_in_info(info, sig));
+  if (tgid <= 0 || tid <= 0) return Errno{EINVAL};
+  if (is_forgery(task, tid, copied)) return Errno{EPERM};
+  if (tgid != raw(task.process().pid())) {
+    return host_call(SYS_rt_tgsigqueueinfo, tgid, tid, sig, &copied);
+  }
+  Task* receiver = task.process().find(Tid{tid});
+  if (receiver == nullptr) return Errno{ESRCH};
+  return send_to_thread(*receiver, copied);
+}
+
+}  // namespace detent::syscalls

@@ -1,0 +1,98 @@
+#include "syscalls/memory.h"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+
+#include "emu/arch/x86_64/host_call.h"
+#include "emu/mem/user_copy_unsafe.h"
+#include "emu/process/process.h"
+
+namespace detent::syscalls {
+namespace {
+
+using arch::host_syscall;
+using arch::to_result;
+
+constexpr std::uint64_t kPage = 4096;
+constexpr std::uint64_t page_up(std::uint64_t address) { return (address + kPage - 1) & ~(kPage - 1); }
+
+}  // namespace
+
+// A fixed mapping over the kernel fails as if the range were beyond the address space.
+Result<long> sys_mmap(Task&, std::uint64_t address, std::uint64_t size, int prot, int flags, Fd fd,
+                      std::uint64_t offset) {
+  const bool fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
+  if (fixed && mem::is_kernel_range(address, size)) {
+    return Errno{(flags & MAP_FIXED_NOREPLACE) ? EEXIST : ENOMEM};
+  }
+  return to_result(host_syscall(SYS_mmap, address, size, arch::host_arg(std::int64_t{prot}),
+                                arch::host_arg(std::int64_t{flags}),
+                                arch::host_arg(std::int64_t{raw(fd)}), offset));
+}
+
+Result<long> sys_mprotect(Task&, std::uint64_t address, std::uint64_t size, int prot) {
+  if (mem::is_kernel_range(address, size)) return Errno{ENOMEM};
+  return to_result(
+      host_syscall(SYS_mprotect, address, size, static_cast<std::uint64_t>(prot)));
+}
+
+// munmap(2): unmapping what is not mapped succeeds, and that is what the kernel's range looks like. A
+// range that reaches into it is unmapped around it.
+Result<long> sys_munmap(Task&, std::uint64_t address, std::uint64_t size) {
+  if (!mem::is_kernel_range(address, size)) return to_result(host_syscall(SYS_munmap, address, size));
+  if (address % kPage != 0 || size == 0) return Errno{EINVAL};
+  for (const mem::Range& range : mem::kernel_ranges()) {
+    const std::uint64_t end = address + size;
+    if (address < range.begin) {
+      TRY(to_result(host_syscall(SYS_munmap, address, std::min(end, range.begin) - address)));
+    }
+    if (end <= range.end) return 0;
+    if (address < range.end) {
+      size = end - range.end;
+      address = range.end;
+    }
+  }
+  return to_result(host_syscall(SYS_munmap, address, size));
+}
+
+Result<long> sys_mremap(Task&, std::uint64_t address, std::uint64_t old_size,
+                        std::uint64_t new_size, int flags, std::uint64_t new_address) {
+  if (mem::is_kernel_range(address, old_size)) return Errno{EFAULT};
+  if ((flags & MREMAP_FIXED) && mem::is_kernel_range(new_address, new_size)) return Errno{ENOMEM};
+  return to_result(host_syscall(SYS_mremap, address, old_size, new_size,
+                                static_cast<std::uint64_t>(flags), new_address));
+}
+
+Result<long> sys_madvise(Task&, std::uint64_t address, std::uint64_t size, int advice) {
+  if (mem::is_kernel_range(address, size)) return Errno{ENOMEM};
+  return to_result(
+      host_syscall(SYS_madvise, address, size, static_cast<std::uint64_t>(advice)));
+}
+
+// brk(2): failure is told by returning the old end. Growing must not replace a mapping that stands in
+// the way (mm/mmap.c checks the same).
+Result<long> sys_brk(Task& task, std::uint64_t end) {
+  process::Break& brk = task.process().brk();
+  const auto present = [&] { return static_cast<long>(brk.end); };
+  if (end < brk.start) return present();
+  rlimit limit{};
+  TRY(arch::host_call(SYS_prlimit64, 0, RLIMIT_DATA, nullptr, &limit));
+  if (limit.rlim_cur != RLIM_INFINITY && end - brk.start > limit.rlim_cur) return present();
+  const std::uint64_t old_page = page_up(brk.end);
+  const std::uint64_t new_page = page_up(end);
+  if (new_page < old_page) {
+    TRY(to_result(host_syscall(SYS_munmap, new_page, old_page - new_page)));
+  } else if (new_page > old_page) {
+    const Result<long> grown = to_result(
+        host_syscall(SYS_mmap, old_page, new_page - old_page, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, ~0ULL, 0));
+    if (!grown.ok()) return present();
+  }
+  brk.end = end;
+  return present();
+}
+
+}  // namespace detent::syscalls

@@ -1,0 +1,130 @@
+#include "syscalls/path.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <string>
+
+#include "emu/arch/x86_64/host_call.h"
+#include "emu/kernel/kernel.h"
+#include "emu/mem/user_copy_unsafe.h"
+#include "syscalls/host_io.h"
+
+namespace detent::syscalls {
+namespace {
+
+using arch::host_call;
+
+// The path to hand to the host: the guest's own pointer, or the executable's real name if the guest
+// asks for /proc/self/exe. A bad pointer is left to the host's own EFAULT.
+class HostPath {
+ public:
+  HostPath(Task& task, UserPtr<const char> path) : address_(path.address()) {
+    const auto name = mem::copy_in_string(path);
+    if (name.ok() && task.process().is_own_exe(name.value())) {
+      address_ = arch::host_arg(task.process().exe_path.c_str());
+      is_exe_ = true;
+    }
+  }
+  [[nodiscard]] std::int64_t address() const { return static_cast<std::int64_t>(address_); }
+  [[nodiscard]] bool is_exe() const { return is_exe_; }
+
+ private:
+  std::uint64_t address_;
+  bool is_exe_ = false;
+};
+
+bool is_fifo(Fd dir, std::int64_t path) {
+  struct stat status {};
+  return host_call(SYS_newfstatat, raw(dir), path, &status, 0).ok() && S_ISFIFO(status.st_mode);
+}
+
+// fifo(7): a blocking open waits for the other end. With O_NONBLOCK a writer gets ENXIO until there is a
+// reader, so it tries again; a reader opens at once and waits for the first byte or for a hang-up.
+Result<long> open_fifo(Task& task, Fd dir, std::int64_t path, int flags, std::uint32_t mode) {
+  const auto open_now = [&] {
+    return arch::host_syscall(SYS_openat, arch::host_arg(std::int64_t{raw(dir)}),
+                              static_cast<std::uint64_t>(path),
+                              static_cast<std::uint64_t>(flags | O_NONBLOCK), mode);
+  };
+  const long opened = TRY(host_retry(task, Errno{ENXIO}, "open", open_now));
+  const Fd fd{static_cast<std::int32_t>(opened)};
+  host_call(SYS_fcntl, raw(fd), F_SETFL, flags & ~O_NONBLOCK).value();
+  if ((flags & O_ACCMODE) == O_RDONLY) {
+    const Result<long> ready = host_io(task, fd, waitq::kIn, "open", [] { return 0L; });
+    if (!ready.ok()) {
+      task.kernel().poller().forget(fd);
+      host_call(SYS_close, raw(fd)).value();
+      return ready.error();
+    }
+  }
+  return opened;
+}
+
+Result<long> open_at(Task& task, Fd dir, UserPtr<const char> path, int flags, std::uint32_t mode) {
+  const HostPath host(task, path);
+  const int access = flags & O_ACCMODE;
+  const bool may_block = (flags & (O_NONBLOCK | O_PATH)) == 0 && access != O_RDWR;
+  if (may_block && is_fifo(dir, host.address())) {
+    return open_fifo(task, dir, host.address(), flags, mode);
+  }
+  return host_call(SYS_openat, raw(dir), host.address(), flags, mode);
+}
+
+Result<long> readlink_at(Task& task, Fd dir, UserPtr<const char> path, std::uint64_t buffer,
+                         int size) {
+  const HostPath host(task, path);
+  if (!host.is_exe()) {
+    return host_call(SYS_readlinkat, raw(dir), host.address(), static_cast<std::int64_t>(buffer), size);
+  }
+  if (size <= 0) return Errno{EINVAL};
+  const std::string& exe = task.process().exe_path;
+  const std::size_t length = std::min(exe.size(), static_cast<std::size_t>(size));
+  TRY(mem::copy_out_bytes(buffer, exe.data(), length));
+  return static_cast<long>(length);
+}
+
+}  // namespace
+
+Result<long> sys_open(Task& task, UserPtr<const char> path, int flags, std::uint32_t mode) {
+  return open_at(task, Fd{AT_FDCWD}, path, flags, mode);
+}
+
+Result<long> sys_openat(Task& task, Fd dir, UserPtr<const char> path, int flags,
+                        std::uint32_t mode) {
+  return open_at(task, dir, path, flags, mode);
+}
+
+Result<long> sys_stat(Task& task, UserPtr<const char> path, std::uint64_t status) {
+  const HostPath host(task, path);
+  return host_call(SYS_stat, host.address(), static_cast<std::int64_t>(status));
+}
+
+Result<long> sys_newfstatat(Task& task, Fd dir, UserPtr<const char> path, std::uint64_t status,
+                            int flags) {
+  const HostPath host(task, path);
+  const bool follow = (flags & AT_SYMLINK_NOFOLLOW) == 0;
+  const auto name = follow ? host.address() : static_cast<std::int64_t>(path.address());
+  return host_call(SYS_newfstatat, raw(dir), name, static_cast<std::int64_t>(status), flags);
+}
+
+Result<long> sys_statx(Task& task, Fd dir, UserPtr<const char> path, int flags, std::uint32_t mask,
+                       std::uint64_t status) {
+  const HostPath host(task, path);
+  const bool follow = (flags & AT_SYMLINK_NOFOLLOW) == 0;
+  const auto name = follow ? host.address() : static_cast<std::int64_t>(path.address());
+  return host_call(SYS_statx, raw(dir), name, flags, mask, static_cast<std::int64_t>(status));
+}
+
+Result<long> sys_readlink(Task& task, UserPtr<const char> path, std::uint64_t buffer, int size) {
+  return readlink_at(task, Fd{AT_FDCWD}, path, buffer, size);
+}
+
+Result<long> sys_readlinkat(Task& task, Fd dir, UserPtr<const char> path, std::uint64_t buffer,
+                            int size) {
+  return readlink_at(task, dir, path, buffer, size);
+}
+
+}  // namespace detent::syscalls

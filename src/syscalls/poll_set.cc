@@ -1,0 +1,99 @@
+#include "syscalls/poll_set.h"
+
+#include <sys/syscall.h>
+
+#include <algorithm>
+
+#include "emu/arch/x86_64/host_call.h"
+#include "emu/arch/x86_64/kernel_fds.h"
+#include "emu/kernel/kernel.h"
+#include "syscalls/files.h"
+
+namespace detent::syscalls {
+namespace {
+
+bool is_host(const PollSet::Entry& entry) { return raw(entry.fd) >= 0 && !entry.file; }
+
+}  // namespace
+
+Result<std::size_t> PollSet::scan() {
+  TRY(look_up_files());
+  ask_host();
+  std::size_t ready = 0;
+  for (Entry& entry : entries_) {
+    if (entry.file) entry.revents = entry.file->poll() & (entry.interest | waitq::kAlways);
+    if ((entry.revents & entry.relevant) != 0) ++ready;
+  }
+  return ready;
+}
+
+// Each time anew, as do_pollfd() does: a number may have been closed during the wait.
+Result<void> PollSet::look_up_files() {
+  const fd::FdTable& fds = task_.process().fds();
+  for (Entry& entry : entries_) {
+    entry.revents = 0;
+    entry.file = raw(entry.fd) >= 0 ? fds.get(entry.fd) : nullptr;
+    if (entry.file && entry.file->foreign) return usable_file(task_, entry.fd).error();
+  }
+  return {};
+}
+
+void PollSet::ask_host() {
+  host_.clear();
+  for (const Entry& entry : entries_) {
+    if (!is_host(entry)) continue;
+    // The kernel's own fds are invisible: the host is not asked, and the answer is that of a closed one.
+    const bool hidden = arch::is_kernel_fd(raw(entry.fd));
+    host_.push_back({hidden ? -1 : raw(entry.fd), static_cast<short>(entry.interest), 0});
+  }
+  if (host_.empty()) return;
+  const timespec zero{0, 0};
+  arch::host_call(SYS_ppoll, host_.data(), host_.size(), &zero, nullptr, 8).value();
+  auto answer = host_.cbegin();
+  for (Entry& entry : entries_) {
+    if (!is_host(entry)) continue;
+    entry.revents = answer->fd < 0 ? waitq::kNval : static_cast<unsigned short>(answer->revents);
+    ++answer;
+  }
+}
+
+Result<std::size_t> PollSet::wait(const Timeout& timeout, const char* what) {
+  const Result<std::size_t> ready = wait_in_queues(timeout, what);
+  for (const Entry& entry : entries_) {
+    if (entry.file) entry.file->wait_ended();
+  }
+  return ready;
+}
+
+Result<std::size_t> PollSet::wait_in_queues(const Timeout& timeout, const char* what) {
+  sched::WaitRules rules;
+  rules.deadline = timeout.deadline;
+  rules.what = what;
+  rules.object = entries_.empty() ? 0 : static_cast<std::uint64_t>(raw(entries_.front().fd));
+  sched::Wake wake = timeout.never_waits ? sched::Wake::kTimedOut : sched::Wake::kWoken;
+  for (;;) {
+    const std::size_t ready = TRY(scan());
+    if (ready != 0) return ready;
+    if (task_.signal_pending || wake == sched::Wake::kInterrupted) return kRestartNoHand;
+    if (wake == sched::Wake::kTimedOut) return std::size_t{0};
+    sched::MultiWait wait(task_.kernel().scheduler(), task_);
+    join_queues(wait);
+    wake = wait.park(rules);
+  }
+}
+
+void PollSet::join_queues(sched::MultiWait& wait) {
+  for (const Entry& entry : entries_) {
+    const waitq::PollMask interest = entry.interest | waitq::kAlways;
+    if (entry.file) {
+      wait.add(entry.file->queue(), interest);
+    } else if (is_host(entry) && entry.revents == 0) {
+      // An entry with events that do not count (a hang-up, for select's exceptfds) is left out: it would
+      // wake us at once, for ever.
+      sched::HostPoller& poller = task_.kernel().poller();
+      wait.add(poller.watch(entry.fd, interest), interest | waitq::kNval);
+    }
+  }
+}
+
+}  // namespace detent::syscalls

@@ -1,0 +1,209 @@
+#include "syscalls/process.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <vector>
+
+#include "emu/arch/x86_64/host_call.h"
+#include "emu/kernel/kernel.h"
+#include "emu/mem/user_copy_unsafe.h"
+#include "emu/process/boot.h"
+#include "emu/process/vfork_unsafe.h"
+#include "emu/sched/block.h"
+#include "emu/signal/task_signals.h"
+#include "syscalls/strace.h"
+
+namespace detent::syscalls {
+namespace {
+
+using arch::host_call;
+
+// Flags with a meaning for a new process that we keep; the host sees none of them.
+constexpr std::uint64_t kKnownFlags = CLONE_VM | CLONE_VFORK | CLONE_CHILD_SETTID |
+                                      CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID | CLONE_SETTLS |
+                                      CLONE_PIDFD | CLONE_DETACHED;
+
+void start_child(Task& task, const CloneRequest& request) {
+  arch::UserRegs& regs = task.user.regs;
+  task.kernel().become_child(task);
+  if (request.stack != 0) regs.rsp = request.stack;
+  if (request.flags & CLONE_SETTLS) regs.fs_base = request.tls;
+  task.clear_child_tid = (request.flags & CLONE_CHILD_CLEARTID) ? request.child_tid : 0;
+  if (request.flags & CLONE_CHILD_SETTID) {
+    static_cast<void>(mem::copy_out(UserPtr<std::int32_t>(request.child_tid), raw(task.tid())));
+  }
+}
+
+Result<void> give_parent_its_ids(const CloneRequest& request, int pid) {
+  if (request.flags & CLONE_PARENT_SETTID) {
+    static_cast<void>(mem::copy_out(UserPtr<std::int32_t>(request.parent_tid), pid));
+  }
+  if (request.flags & CLONE_PIDFD) {
+    const auto fd = static_cast<std::int32_t>(TRY(host_call(SYS_pidfd_open, pid, 0)));
+    TRY(mem::copy_out(UserPtr<std::int32_t>(request.pidfd), fd));
+  }
+  return {};
+}
+
+// argv or envp: a null-terminated array of pointers. The strings themselves are read by the host's
+// execve, which runs in the same address space. A null array is an empty one.
+Result<std::vector<const char*>> pointer_array(std::uint64_t address) {
+  std::vector<const char*> pointers;
+  for (std::uint64_t at = address; address != 0; at += 8) {
+    const auto pointer = TRY(mem::copy_in(UserPtr<const char* const>(at)));
+    if (pointer == nullptr) break;
+    pointers.push_back(pointer);
+  }
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+process::BootRecord boot_record(Task& task) {
+  emu::Kernel& kernel = task.kernel();
+  process::BootRecord record;
+  record.config = kernel.config();
+  record.filter_installed = true;
+  record.clocks = kernel.time().state();
+  record.blocked = task.signals->blocked();
+  record.pending = task.signals->pending();
+  record.ignored = task.process().signals().explicitly_ignored();
+  record.children = kernel.children();
+  record.has_relatives = kernel.has_relatives();
+  return record;
+}
+
+Result<long> exec(Task& task, int dir_fd, const std::string& path, std::uint64_t argv,
+                  std::uint64_t envp, int flags) {
+  std::string complaint;
+  const std::string name =
+      task.process().is_own_exe(path) ? task.process().exe_path : path;
+  loader::Program program = TRY(loader::find_program(dir_fd, name, flags, &complaint));
+  std::vector<const char*> arguments = TRY(pointer_array(argv));
+  std::vector<const char*> environment = TRY(pointer_array(envp));
+  const bool emulated = task.process().fds().any_inheritable();
+  if (emulated) task.kernel().warn_once("exec with an inherited emulated fd (not close-on-exec)");
+  return process::host_exec(boot_record(task), std::move(program), path, std::move(arguments),
+                            std::move(environment));
+}
+
+bool ended(int status) { return WIFEXITED(status) || WIFSIGNALED(status); }
+
+// Tries a host wait call that does not block, until it finds a child or there is none.
+Result<long> wait_for_child(Task& task, bool nohang, const std::function<waitq::Attempt<long>()>& look) {
+  emu::Kernel& kernel = task.kernel();
+  const auto attempt = [&]() -> waitq::Attempt<long> {
+    waitq::Attempt<long> found = look();
+    if (found.blocked() && nohang) return 0L;
+    return found;
+  };
+  sched::WaitRules rules;
+  rules.what = "wait4";
+  const Result<long> result = sched::block_until<long>(kernel.scheduler(), task, rules, attempt);
+  if (!result.ok() && result.error() == Errno{ECHILD}) kernel.no_children();
+  return result;
+}
+
+}  // namespace
+
+Result<long> sys_fork(Task& task) {
+  CloneRequest request;
+  request.exit_signal = SIGCHLD;
+  return clone_process(task, request);
+}
+
+Result<long> sys_vfork(Task& task) {
+  CloneRequest request;
+  request.flags = CLONE_VM | CLONE_VFORK;
+  request.exit_signal = SIGCHLD;
+  return clone_process(task, request);
+}
+
+Result<long> clone_process(Task& task, const CloneRequest& request) {
+  if (request.flags & ~kKnownFlags) {
+    task.kernel().warn_once("clone with flags that detent does not support");
+    return Errno{EINVAL};
+  }
+  const bool shares_memory = (request.flags & CLONE_VM) != 0;
+  if (shares_memory && !(request.flags & CLONE_VFORK)) {
+    task.kernel().warn_once("clone with CLONE_VM but neither CLONE_THREAD nor CLONE_VFORK");
+    return Errno{EINVAL};
+  }
+  task.kernel().child_started();
+  const Result<long> pid = shares_memory
+                               ? process::host_vfork(task, request.exit_signal)
+                               : host_call(SYS_clone, request.exit_signal, 0, 0, 0, 0);
+  if (!pid.ok()) {
+    task.kernel().child_reaped();
+    return pid.error();
+  }
+  if (pid.value() == 0) {
+    start_child(task, request);
+  } else {
+    TRY(give_parent_its_ids(request, static_cast<int>(pid.value())));
+  }
+  return pid;
+}
+
+Result<long> sys_execve(Task& task, UserPtr<const char> path, std::uint64_t argv,
+                        std::uint64_t envp) {
+  const std::string name = TRY(mem::copy_in_string(path));
+  if (name.empty()) return Errno{ENOENT};
+  return exec(task, AT_FDCWD, name, argv, envp, 0);
+}
+
+Result<long> sys_execveat(Task& task, Fd dir, UserPtr<const char> path, std::uint64_t argv,
+                          std::uint64_t envp, int flags) {
+  if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) return Errno{EINVAL};
+  const std::string name = TRY(mem::copy_in_string(path));
+  if (name.empty() && !(flags & AT_EMPTY_PATH)) return Errno{ENOENT};
+  return exec(task, raw(dir), name, argv, envp, flags);
+}
+
+Result<long> sys_wait4(Task& task, int pid, UserPtr<int> status, int options,
+                       std::uint64_t rusage) {
+  int found_status = 0;
+  const auto look = [&]() -> waitq::Attempt<long> {
+    const Result<long> found = host_call(SYS_wait4, pid, &found_status, options | WNOHANG,
+                                         static_cast<std::int64_t>(rusage));
+    if (found.ok() && found.value() == 0) {
+      return waitq::Blocked{&task.kernel().child_events(), waitq::kIn};
+    }
+    return found;
+  };
+  const long child = TRY(wait_for_child(task, (options & WNOHANG) != 0, look));
+  if (child == 0) return 0;
+  if (ended(found_status)) task.kernel().child_reaped();
+  if (!status.is_null()) TRY(mem::copy_out(status, found_status));
+  return child;
+}
+
+Result<long> sys_waitid(Task& task, int type, int id, std::uint64_t info, int options,
+                        std::uint64_t rusage) {
+  siginfo_t found{};
+  const auto look = [&]() -> waitq::Attempt<long> {
+    found.si_pid = 0;
+    const Result<long> done = host_call(SYS_waitid, type, id, &found, options | WNOHANG,
+                                        static_cast<std::int64_t>(rusage));
+    if (done.ok() && found.si_pid == 0) {
+      return waitq::Blocked{&task.kernel().child_events(), waitq::kIn};
+    }
+    return done;
+  };
+  TRY(wait_for_child(task, (options & WNOHANG) != 0, look));
+  const bool gone = found.si_code == CLD_EXITED || found.si_code == CLD_KILLED ||
+                    found.si_code == CLD_DUMPED;
+  if (found.si_pid != 0 && gone && !(options & WNOWAIT)) task.kernel().child_reaped();
+  if (info == 0) return 0;
+  // kernel/exit.c writes these six fields and leaves the rest of the guest's buffer alone.
+  const std::int32_t head[] = {found.si_signo, 0, found.si_code};
+  const std::int32_t tail[] = {found.si_pid, static_cast<std::int32_t>(found.si_uid),
+                               found.si_status};
+  TRY(mem::copy_out_bytes(info, head, sizeof(head)));
+  TRY(mem::copy_out_bytes(info + 16, tail, sizeof(tail)));
+  return 0;
+}
+
+}  // namespace detent::syscalls

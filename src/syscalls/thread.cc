@@ -1,0 +1,151 @@
+#include "syscalls/thread.h"
+
+#include <linux/futex.h>
+#include <linux/rseq.h>
+#include <linux/sched.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "emu/kernel/kernel.h"
+#include "emu/mem/user_copy_unsafe.h"
+#include "syscalls/robust_list.h"
+#include "emu/signal/task_signals.h"
+#include "syscalls/futex.h"
+#include "syscalls/process.h"
+#include "syscalls/strace.h"
+
+namespace detent::syscalls {
+namespace {
+
+constexpr std::uint64_t kThreadFlags = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD;
+
+Result<long> clone_thread(Task& task, const CloneRequest& request) {
+  if ((request.flags & kThreadFlags) != kThreadFlags) return Errno{EINVAL};
+  process::Process& process = task.process();
+  const Tid tid = process.next_tid();
+  Task& child = process.create_task(tid, task.user, emu::Kernel::run_task);
+  arch::UserRegs& regs = child.user.regs;
+  regs.rax = 0;
+  if (request.stack != 0) regs.rsp = request.stack;
+  if (request.flags & CLONE_SETTLS) regs.fs_base = request.tls;
+  child.name = task.name;
+  child.timer_slack = task.timer_slack;
+  child.signals->set_blocked(task.signals->blocked());
+  if (request.flags & CLONE_CHILD_CLEARTID) child.clear_child_tid = request.child_tid;
+  // clone(2): a bad pointer here is not an error.
+  if (request.flags & CLONE_PARENT_SETTID) {
+    static_cast<void>(mem::copy_out(UserPtr<std::int32_t>(request.parent_tid), raw(tid)));
+  }
+  if (request.flags & CLONE_CHILD_SETTID) {
+    static_cast<void>(mem::copy_out(UserPtr<std::int32_t>(request.child_tid), raw(tid)));
+  }
+  task.kernel().scheduler().add(child);
+  return raw(tid);
+}
+
+// kernel/fork.c copy_process(): combinations that make no sense.
+Result<void> check_flags(std::uint64_t flags) {
+  if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM)) return Errno{EINVAL};
+  if ((flags & CLONE_THREAD) && !(flags & CLONE_SIGHAND)) return Errno{EINVAL};
+  if ((flags & CLONE_FS) && (flags & CLONE_NEWNS)) return Errno{EINVAL};
+  return {};
+}
+
+Result<long> clone(Task& task, const CloneRequest& request) {
+  TRY(check_flags(request.flags));
+  if (request.flags & CLONE_THREAD) return clone_thread(task, request);
+  return clone_process(task, request);
+}
+
+void leave_rseq(Task& task) { task.rseq = 0; }
+
+}  // namespace
+
+Result<long> sys_clone(Task& task, std::uint64_t flags, std::uint64_t stack,
+                       std::uint64_t parent_tid, std::uint64_t child_tid, std::uint64_t tls) {
+  CloneRequest request;
+  request.exit_signal = flags & CSIGNAL;
+  request.flags = flags & 0xffffffff & ~std::uint64_t{CSIGNAL};
+  request.pidfd = parent_tid;
+  request.parent_tid = parent_tid;
+  request.child_tid = child_tid;
+  request.stack = stack;
+  request.tls = tls;
+  return clone(task, request);
+}
+
+Result<long> sys_clone3(Task& task, std::uint64_t args, std::uint64_t size) {
+  clone_args copied{};
+  if (size > 4096) return Errno{E2BIG};
+  if (size < CLONE_ARGS_SIZE_VER0) return Errno{EINVAL};
+  TRY(mem::copy_in_bytes(&copied, args, std::min<std::size_t>(size, sizeof(copied))));
+  for (std::uint64_t i = sizeof(copied); i < size; ++i) {
+    if (TRY(mem::copy_in(UserPtr<const char>(args + i))) != 0) return Errno{E2BIG};
+  }
+  const bool has_stack = copied.stack != 0;
+  if (has_stack != (copied.stack_size != 0) || copied.exit_signal > CSIGNAL) return Errno{EINVAL};
+  if ((copied.flags & (CLONE_THREAD | CLONE_PARENT)) && copied.exit_signal != 0) {
+    return Errno{EINVAL};
+  }
+  if ((copied.flags & CSIGNAL) || copied.set_tid != 0 || copied.set_tid_size != 0) {
+    return Errno{EINVAL};
+  }
+  return clone(task, {copied.flags, copied.pidfd, copied.child_tid, copied.parent_tid,
+                      copied.exit_signal, has_stack ? copied.stack + copied.stack_size : 0,
+                      copied.tls});
+}
+
+Result<long> sys_exit(Task& task, int status) {
+  strace_no_return(task);
+  release_robust_list(task);
+  if (task.clear_child_tid != 0) {
+    // kernel/fork.c mm_release(): the word is cleared even if nobody waits.
+    static_cast<void>(mem::copy_out(UserPtr<std::int32_t>(task.clear_child_tid), 0));
+    wake_futex_at_exit(task, task.clear_child_tid);
+  }
+  leave_rseq(task);
+  task.kernel().exit_task(task, status & 0xff);
+}
+
+Result<long> sys_exit_group(Task& task, int status) {
+  strace_no_return(task);
+  task.process().for_each_task(release_robust_list);
+  task.kernel().exit_process(status & 0xff);
+}
+
+Result<long> sys_gettid(Task& task) { return raw(task.tid()); }
+
+Result<long> sys_set_tid_address(Task& task, std::uint64_t address) {
+  task.clear_child_tid = address;
+  return raw(task.tid());
+}
+
+// Kept by us and never registered with the host: the guest sees cpu 0 for ever. Source: rseq(2),
+// kernel/rseq.c for the errors.
+Result<long> sys_rseq(Task& task, std::uint64_t area, std::uint32_t size, int flags,
+                      std::uint32_t signature) {
+  if (flags & RSEQ_FLAG_UNREGISTER) {
+    if ((flags & ~RSEQ_FLAG_UNREGISTER) || task.rseq != area || task.rseq == 0) return Errno{EINVAL};
+    if (size != task.rseq_size) return Errno{EINVAL};
+    if (signature != task.rseq_signature) return Errno{EPERM};
+    task.rseq = 0;
+    return 0;
+  }
+  if (flags != 0) return Errno{EINVAL};
+  if (task.rseq != 0) {
+    if (task.rseq != area || size != task.rseq_size) return Errno{EINVAL};
+    return Errno{signature != task.rseq_signature ? EPERM : EBUSY};
+  }
+  if (size < 32 || area % 32 != 0) return Errno{EINVAL};
+  // cpu_id_start, cpu_id, rseq_cs, flags, node_id, mm_cid.
+  const std::uint32_t header[2] = {0, 0};
+  TRY(mem::copy_out_bytes(area, header, sizeof(header)));
+  task.rseq = area;
+  task.rseq_size = size;
+  task.rseq_signature = signature;
+  return 0;
+}
+
+}  // namespace detent::syscalls
