@@ -66,7 +66,7 @@ int command_line(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : cli::kExitUsage;
   }
   if (table_command->parsed()) {
-    const std::string text = syscalls::table_text();
+    const std::string text = syscalls::table_to_text();
     std::fputs(text.c_str(), stdout);
     return 0;
   }

@@ -70,7 +70,9 @@ Result<long> close_range_around_kernel(std::uint32_t first, std::uint32_t last, 
   if (own.last < own.first || last < own_first || first > own_last) {
     return host_call(SYS_close_range, first, last, flags);
   }
-  if (first < own_first) TRY(host_call(SYS_close_range, first, own_first - 1, flags));
+  if (first < own_first) {
+    TRY(host_call(SYS_close_range, first, own_first - 1, flags));
+  }
   for (std::uint32_t fd = std::max(first, own_first); fd <= std::min(last, own_last); ++fd) {
     if (arch::is_kernel_fd(static_cast<int>(fd))) continue;
     static_cast<void>(host_call(SYS_close_range, fd, fd, flags));
@@ -84,8 +86,7 @@ Result<long> ioctl_emulated(Task&, fd::File& file, Fd fd, std::uint32_t request,
   auto* timer = dynamic_cast<fd::TimerFd*>(&file);
   if (timer != nullptr && request == kTimerfdSetTicks) {
     const auto ticks = TRY(mem::copy_in(UserPtr<const std::uint64_t>(argument)));
-    if (ticks == 0) return Errno{EINVAL};
-    timer->set_ticks(ticks);
+    TRY(timer->set_ticks(ticks));
     return 0;
   }
   return host_call(SYS_ioctl, raw(fd), request, static_cast<std::int64_t>(argument));

@@ -2,18 +2,21 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <vector>
 
 #include "emu/arch/x86_64/host_call.h"
+#include "emu/arch/x86_64/interrupts.h"
 #include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
 #include "emu/process/boot.h"
 #include "emu/process/vfork_unsafe.h"
 #include "emu/sched/block.h"
 #include "emu/signal/task_signals.h"
+#include "syscalls/host_io.h"
 #include "syscalls/strace.h"
 
 namespace detent::syscalls {
@@ -25,6 +28,13 @@ using arch::host_call;
 constexpr std::uint64_t kKnownFlags = CLONE_VM | CLONE_VFORK | CLONE_CHILD_SETTID |
                                       CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID | CLONE_SETTLS |
                                       CLONE_PIDFD | CLONE_DETACHED;
+
+Result<long> fork_host(Task& task, const CloneRequest& request) {
+  const arch::HostSignalsBlocked blocked;
+  task.kernel().drain_host_signals();
+  if (request.flags & CLONE_VM) return process::host_vfork(task, request.exit_signal);
+  return host_call(SYS_clone, request.exit_signal, 0, 0, 0, 0);
+}
 
 void start_child(Task& task, const CloneRequest& request) {
   arch::UserRegs& regs = task.user.regs;
@@ -75,12 +85,24 @@ process::BootRecord boot_record(Task& task) {
   return record;
 }
 
+bool is_detent(const loader::Program& program) {
+  struct stat self {};
+  struct stat found {};
+  return host_call(SYS_stat, "/proc/self/exe", &self).ok() &&
+         host_call(SYS_fstat, program.file.get(), &found).ok() && self.st_dev == found.st_dev &&
+         self.st_ino == found.st_ino;
+}
+
 Result<long> exec(Task& task, int dir_fd, const std::string& path, std::uint64_t argv,
                   std::uint64_t envp, int flags) {
   std::string complaint;
   const std::string name =
       task.process().is_own_exe(path) ? task.process().exe_path : path;
   loader::Program program = TRY(loader::find_program(dir_fd, name, flags, &complaint));
+  if (is_detent(program)) {
+    // The guest's own link under another name ("proc/self/exe" relative to "/"): the host's shows detent.
+    program = TRY(loader::find_program(AT_FDCWD, task.process().exe_path, 0, &complaint));
+  }
   std::vector<const char*> arguments = TRY(pointer_array(argv));
   std::vector<const char*> environment = TRY(pointer_array(envp));
   const bool emulated = task.process().fds().any_inheritable();
@@ -91,17 +113,26 @@ Result<long> exec(Task& task, int dir_fd, const std::string& path, std::uint64_t
 
 bool ended(int status) { return WIFEXITED(status) || WIFSIGNALED(status); }
 
-// Tries a host wait call that does not block, until it finds a child or there is none.
-Result<long> wait_for_child(Task& task, bool nohang, const std::function<waitq::Attempt<long>()>& look) {
+// Calls `look`, a host wait that does not block (EAGAIN: no news yet), until it finds a child or there is
+// none to wait for.
+Result<long> wait_for_child(Task& task, bool nohang, const std::function<Result<long>()>& look) {
   emu::Kernel& kernel = task.kernel();
   const auto attempt = [&]() -> waitq::Attempt<long> {
-    waitq::Attempt<long> found = look();
-    if (found.blocked() && nohang) return 0L;
-    return found;
+    const Result<long> found = look();
+    if (found.ok() || found.error() != Errno{EAGAIN}) return found;
+    if (nohang) return 0L;
+    return waitq::Blocked{&kernel.child_events(), waitq::kIn};
+  };
+  const auto raw_attempt = [&]() -> long {
+    const Result<long> found = look();
+    return found.ok() ? found.value() : -found.error().value;
   };
   sched::WaitRules rules;
   rules.what = "wait4";
-  const Result<long> result = sched::block_until<long>(kernel.scheduler(), task, rules, attempt);
+  const Result<long> result =
+      kernel.quiet_children() && !nohang
+          ? host_retry(task, Errno{EAGAIN}, "wait4", raw_attempt)
+          : sched::block_until<long>(kernel.scheduler(), task, rules, attempt);
   if (!result.ok() && result.error() == Errno{ECHILD}) kernel.no_children();
   return result;
 }
@@ -131,10 +162,8 @@ Result<long> clone_process(Task& task, const CloneRequest& request) {
     task.kernel().warn_once("clone with CLONE_VM but neither CLONE_THREAD nor CLONE_VFORK");
     return Errno{EINVAL};
   }
-  task.kernel().child_started();
-  const Result<long> pid = shares_memory
-                               ? process::host_vfork(task, request.exit_signal)
-                               : host_call(SYS_clone, request.exit_signal, 0, 0, 0, 0);
+  task.kernel().child_started(request.exit_signal == SIGCHLD);
+  const Result<long> pid = fork_host(task, request);
   if (!pid.ok()) {
     task.kernel().child_reaped();
     return pid.error();
@@ -165,12 +194,10 @@ Result<long> sys_execveat(Task& task, Fd dir, UserPtr<const char> path, std::uin
 Result<long> sys_wait4(Task& task, int pid, UserPtr<int> status, int options,
                        std::uint64_t rusage) {
   int found_status = 0;
-  const auto look = [&]() -> waitq::Attempt<long> {
+  const auto look = [&]() -> Result<long> {
     const Result<long> found = host_call(SYS_wait4, pid, &found_status, options | WNOHANG,
                                          static_cast<std::int64_t>(rusage));
-    if (found.ok() && found.value() == 0) {
-      return waitq::Blocked{&task.kernel().child_events(), waitq::kIn};
-    }
+    if (found.ok() && found.value() == 0) return Errno{EAGAIN};
     return found;
   };
   const long child = TRY(wait_for_child(task, (options & WNOHANG) != 0, look));
@@ -183,13 +210,11 @@ Result<long> sys_wait4(Task& task, int pid, UserPtr<int> status, int options,
 Result<long> sys_waitid(Task& task, int type, int id, std::uint64_t info, int options,
                         std::uint64_t rusage) {
   siginfo_t found{};
-  const auto look = [&]() -> waitq::Attempt<long> {
+  const auto look = [&]() -> Result<long> {
     found.si_pid = 0;
     const Result<long> done = host_call(SYS_waitid, type, id, &found, options | WNOHANG,
                                         static_cast<std::int64_t>(rusage));
-    if (done.ok() && found.si_pid == 0) {
-      return waitq::Blocked{&task.kernel().child_events(), waitq::kIn};
-    }
+    if (done.ok() && found.si_pid == 0) return Errno{EAGAIN};
     return done;
   };
   TRY(wait_for_child(task, (options & WNOHANG) != 0, look));

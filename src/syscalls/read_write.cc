@@ -23,6 +23,7 @@ namespace {
 
 using Vector = std::vector<iovec>;
 
+constexpr std::size_t kMaxEmulatedWrite = 4096;  // no emulated file takes more than 8 bytes
 constexpr std::size_t kMaxCount = 0x7ffff000;  // MAX_RW_COUNT
 
 iovec piece(std::uint64_t address, std::size_t size) {
@@ -36,6 +37,7 @@ Result<Vector> copy_in_vector(std::uint64_t address, std::uint64_t count) {
   std::size_t total = 0;
   for (iovec& part : vector) {
     if (static_cast<std::ptrdiff_t>(part.iov_len) < 0) return Errno{EINVAL};
+    if (!mem::is_user_range(arch::host_arg(part.iov_base), part.iov_len)) return Errno{EFAULT};
     part.iov_len = std::min(part.iov_len, kMaxCount - total);
     total += part.iov_len;
   }
@@ -55,17 +57,6 @@ Result<void> scatter(const Vector& vector, std::span<const std::byte> bytes) {
     bytes = bytes.subspan(size);
   }
   return {};
-}
-
-Result<std::vector<std::byte>> gather(const Vector& vector, std::size_t limit) {
-  std::vector<std::byte> bytes(std::min(total_size(vector), limit));
-  std::size_t done = 0;
-  for (const iovec& part : vector) {
-    const std::size_t size = std::min(part.iov_len, bytes.size() - done);
-    TRY(mem::copy_in_bytes(bytes.data() + done, arch::host_arg(part.iov_base), size));
-    done += size;
-  }
-  return bytes;
 }
 
 sched::WaitRules rules_for(const char* what, Fd fd) {
@@ -97,11 +88,25 @@ Result<long> emulated_read(Task& task, Fd fd, fd::File& file, const Vector& vect
   return static_cast<long>(size);
 }
 
-Result<long> emulated_write(Task& task, Fd fd, fd::File& file, const Vector& vector) {
-  const std::vector<std::byte> bytes = TRY(gather(vector, 4096));
+Result<long> write_piece(Task& task, Fd fd, fd::File& file, const iovec& part) {
+  std::vector<std::byte> bytes(std::min<std::size_t>(part.iov_len, kMaxEmulatedWrite));
+  TRY(mem::copy_in_bytes(bytes.data(), arch::host_arg(part.iov_base), bytes.size()));
   const std::size_t size =
       TRY(emulated_io(task, fd, file, file.kind(), [&] { return file.write(bytes); }));
   return static_cast<long>(size);
+}
+
+// eventfd has no vector form of write: Linux writes piece by piece (fs/read_write.c
+// do_loop_readv_writev()), and an error after the first piece is not told.
+Result<long> emulated_write(Task& task, Fd fd, fd::File& file, const Vector& vector) {
+  long total = 0;
+  for (const iovec& part : vector) {
+    const Result<long> done = write_piece(task, fd, file, part);
+    if (!done.ok()) return total > 0 ? Result<long>(total) : done;
+    total += done.value();
+    if (done.value() != static_cast<long>(part.iov_len)) break;
+  }
+  return total;
 }
 
 long host_vector_call(long nr, Fd fd, const Vector& vector) {
@@ -192,6 +197,7 @@ Result<long> sys_read(Task& task, Fd fd, std::uint64_t buffer, std::uint64_t siz
   if (arch::is_kernel_fd(raw(fd))) return Errno{EBADF};
   const Vector vector{piece(buffer, std::min<std::uint64_t>(size, kMaxCount))};
   if (task.process().fds().get(fd) == nullptr) return host_read(task, fd, vector);
+  if (!mem::is_user_range(buffer, size)) return Errno{EFAULT};
   return emulated_read(task, fd, *TRY(usable_file(task, fd)), vector);
 }
 
@@ -199,6 +205,7 @@ Result<long> sys_write(Task& task, Fd fd, std::uint64_t buffer, std::uint64_t si
   if (arch::is_kernel_fd(raw(fd))) return Errno{EBADF};
   const Vector vector{piece(buffer, std::min<std::uint64_t>(size, kMaxCount))};
   if (task.process().fds().get(fd) == nullptr) return host_write(task, fd, vector);
+  if (!mem::is_user_range(buffer, size)) return Errno{EFAULT};
   return emulated_write(task, fd, *TRY(usable_file(task, fd)), vector);
 }
 

@@ -114,7 +114,8 @@ Result<long> select_until(Task& task, int count, const std::array<UserFdSet, 3>&
   FdSets sets;
   sets.user = user;
   const std::uint64_t largest = std::max<std::uint64_t>(task.process().nofile_soft, kSmallestTable);
-  sets.count = static_cast<unsigned>(std::min<std::uint64_t>(static_cast<unsigned>(count), largest));
+  sets.count =
+      static_cast<unsigned>(std::min<std::uint64_t>(static_cast<unsigned>(count), largest));
   TRY(copy_in_sets(sets));
   cut_to_table(task, sets);
   PollSet set(task);

@@ -19,9 +19,17 @@ itimerspec to_itimerspec(const TimerFd::Times& times) {
   return {to_timespec(times.interval), to_timespec(times.value)};
 }
 
-// Null if the number is open but no timerfd of ours.
+// Null if the number is open but no timerfd of ours: then the host knows what it is (a timerfd of the
+// host's that came through execve or a socket; else EINVAL).
 Result<TimerFd*> timer_behind(Task& task, Fd fd) {
   return dynamic_cast<TimerFd*>(TRY(usable_file(task, fd)));
+}
+
+Result<long> host_settime(Fd fd, int flags, const itimerspec& spec, UserPtr<itimerspec> old) {
+  itimerspec before{};
+  TRY(host_call(SYS_timerfd_settime, raw(fd), flags, &spec, &before));
+  if (!old.is_null()) TRY(mem::copy_out(old, before));
+  return 0;
 }
 
 }  // namespace
@@ -41,7 +49,7 @@ Result<long> sys_timerfd_settime(Task& task, Fd fd, int flags, UserPtr<const iti
   const bool known = (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)) == 0;
   if (!known || !is_valid(spec.it_value) || !is_valid(spec.it_interval)) return Errno{EINVAL};
   TimerFd* const timer = TRY(timer_behind(task, fd));
-  if (timer == nullptr) return Errno{EINVAL};
+  if (timer == nullptr) return host_settime(fd, flags, spec, old);
   if (timer->is_alarm()) {
     // CAP_WAKE_ALARM is asked for at every setting; disarming the placeholder asks the host.
     const itimerspec disarm{};
@@ -56,8 +64,13 @@ Result<long> sys_timerfd_settime(Task& task, Fd fd, int flags, UserPtr<const iti
 
 Result<long> sys_timerfd_gettime(Task& task, Fd fd, UserPtr<itimerspec> current) {
   TimerFd* const timer = TRY(timer_behind(task, fd));
-  if (timer == nullptr) return Errno{EINVAL};
-  TRY(mem::copy_out(current, to_itimerspec(timer->get())));
+  itimerspec now{};
+  if (timer != nullptr) {
+    now = to_itimerspec(timer->get());
+  } else {
+    TRY(host_call(SYS_timerfd_gettime, raw(fd), &now));
+  }
+  TRY(mem::copy_out(current, now));
   return 0;
 }
 

@@ -54,8 +54,7 @@ std::int64_t nanoseconds_left(Task& task, const Timeout& timeout) {
   return std::max<std::int64_t>(saturating_sub(timeout.deadline->when, now), 0);
 }
 
-Result<void> set_temporary_mask(Task& task, UserPtr<const std::uint64_t> mask,
-                                std::uint64_t size) {
+Result<void> set_temporary_mask(Task& task, UserPtr<const std::uint64_t> mask, std::uint64_t size) {
   if (mask.is_null()) return {};
   if (size != sizeof(std::uint64_t)) return Errno{EINVAL};
   task.signals->set_temporary_mask(signal::SigSet(TRY(mem::copy_in(mask))));

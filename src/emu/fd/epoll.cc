@@ -106,7 +106,8 @@ Result<void> Epoll::control(int op, Fd fd, File& target, epoll_event event) {
     case EPOLL_CTL_MOD:
       if (found == items_.end()) return Errno{ENOENT};
       return modify(*found->second, event);
-    default: return Errno{EINVAL};
+    default:
+      return Errno{EINVAL};
   }
 }
 
@@ -241,9 +242,9 @@ void Epoll::wait_ended() {
 }
 
 waitq::PollMask Epoll::poll() {
-  const bool ready = find_ready_item() ||
-                     (host_members_ != 0 &&
-                      sched::HostPoller::ready_now(Fd{host_fd_}, waitq::kIn) != 0);
+  const bool ready =
+      find_ready_item() ||
+      (host_members_ != 0 && sched::HostPoller::ready_now(Fd{host_fd_}, waitq::kIn) != 0);
   if (ready) return waitq::kIn | waitq::kRdNorm;
   // Whoever polls may be about to wait in queue().
   watch_host();

@@ -113,9 +113,8 @@ class Epoll final : public File {
     bool wake(waitq::PollMask events) override;
     Epoll& owner_;
   };
-  using ReadyList =
-      boost::intrusive::list<EpollReady, boost::intrusive::base_hook<EpollReady>,
-                             boost::intrusive::constant_time_size<false>>;
+  using ReadyList = boost::intrusive::list<EpollReady, boost::intrusive::base_hook<EpollReady>,
+                                           boost::intrusive::constant_time_size<false>>;
 
   Result<void> add(const Key& key, File& target, const epoll_event& event);
   Result<void> modify(EpollItem& item, const epoll_event& event);
@@ -141,7 +140,7 @@ class Epoll final : public File {
   unsigned outside_members_ = 0;
   std::unordered_map<Key, std::unique_ptr<EpollItem>, KeyHash> items_;
   ReadyList ready_;
-  EpollReady host_turn_;  // in ready_ while there are host members
+  EpollReady host_turn_;      // in ready_ while there are host members
   waitq::WaitQueue waiters_;  // tasks in wait(); those who poll this file are in queue()
   HostRelay relay_;
   std::uint64_t visit_ = 0;  // of the walk that depth_ belongs to

@@ -22,11 +22,15 @@ HostKind ask_kind(Fd fd) {
     case S_IFREG:
     case S_IFDIR:
     case S_IFBLK:
-    case S_IFLNK: return HostKind::kNeverBlocks;
-    case S_IFIFO: return HostKind::kPipe;
-    case S_IFSOCK: return HostKind::kSocket;
+    case S_IFLNK:
+      return HostKind::kNeverBlocks;
+    case S_IFIFO:
+      return HostKind::kPipe;
+    case S_IFSOCK:
+      return HostKind::kSocket;
     // Character devices; anonymous inodes, which have no type bits at all.
-    default: return HostKind::kOther;
+    default:
+      return HostKind::kOther;
   }
 }
 

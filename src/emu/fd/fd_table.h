@@ -68,7 +68,8 @@ class FdTable {
   };
   Entry& entry(Fd fd);
   std::vector<Entry> entries_;
-  std::unordered_set<int> inside_;  // not in Entry: kernel fds, which may be huge numbers, are noted too
+  std::unordered_set<int>
+      inside_;  // not in Entry: kernel fds, which may be huge numbers, are noted too
 };
 
 }  // namespace detent::fd

@@ -19,10 +19,13 @@ constexpr std::int64_t kCancelled = std::numeric_limits<std::int64_t>::max();
 Base base_of(int clock_id) {
   switch (clock_id) {
     case CLOCK_REALTIME:
-    case CLOCK_REALTIME_ALARM: return Base::kRealtime;
+    case CLOCK_REALTIME_ALARM:
+      return Base::kRealtime;
     case CLOCK_BOOTTIME:
-    case CLOCK_BOOTTIME_ALARM: return Base::kBoottime;
-    default: return Base::kMonotonic;
+    case CLOCK_BOOTTIME_ALARM:
+      return Base::kBoottime;
+    default:
+      return Base::kMonotonic;
   }
 }
 
@@ -94,7 +97,8 @@ void TimerFd::on_expire() {
   queue().notify(waitq::kIn);
 }
 
-// timerfd_clock_was_set(): the present offset decides, so that a clock set there and back is no change.
+// timerfd_clock_was_set(): what the reader knows decides, and that may be older than the asking for
+// cancellation.
 void TimerFd::on_jump() {
   if (seen_offset_ == clocks_.offset(Base::kRealtime)) return;
   seen_offset_ = kCancelled;

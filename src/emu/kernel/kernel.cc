@@ -52,6 +52,7 @@ void Kernel::run_task(void* argument) {
 void Kernel::handle(Task& task, const arch::Trap& trap) {
   std::optional<Errno> restart;
   task.current_syscall = -1;
+  scheduler_.before_trap();
   switch (trap.kind) {
     case arch::TrapKind::kSyscall:
       ++stats_.traps;
@@ -104,7 +105,7 @@ void Kernel::become_child(Task& survivor) {
   timers_.clear();
   futexes_.clear();
   poller_.reset_after_fork();
-  arch::forget_host_signals();
+  arch::take_ticks();
   process_.become_child(host_pid(), survivor);
   process_.signals().drop_pending();
   survivor.signals->recompute();

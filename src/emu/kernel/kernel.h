@@ -77,11 +77,17 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
 
   /// Children of ours that have not been waited for: while there are any, virtual time does not run
   /// ahead of host events.
-  void child_started() {
+  /// `tells`: its end sends SIGCHLD. One that does not is waited for by looking again and again.
+  void child_started(bool tells) {
     ++children_;
     has_relatives_ = true;
+    quiet_children_ = quiet_children_ || !tells;
   }
-  void no_children() { children_ = 0; }
+  [[nodiscard]] bool quiet_children() const { return quiet_children_; }
+  void no_children() {
+    children_ = 0;
+    quiet_children_ = false;
+  }
   [[nodiscard]] unsigned children() const { return children_; }
   /// True once this process has forked or been forked: memory may be shared with other processes.
   [[nodiscard]] bool has_relatives() const { return has_relatives_; }
@@ -113,6 +119,7 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   waitq::WaitQueue child_events_;
   unsigned children_ = 0;
   bool has_relatives_ = false;
+  bool quiet_children_ = false;
 };
 
 /// Exit codes of `detent run` that are not the guest's (docs/exit-codes.md).

@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint64_t kUserEnd = 0x7ffffffff000;  // TASK_SIZE_MAX with 4-level paging
 
 bool acceptable(std::uint64_t address, std::uint64_t size) {
-  return address <= kUserEnd && size <= kUserEnd - address && !is_kernel_range(address, size);
+  return is_user_range(address, size) && !is_kernel_range(address, size);
 }
 
 void* pointer(std::uint64_t address) { return reinterpret_cast<void*>(address); }
@@ -24,6 +24,10 @@ bool overlaps(std::uint64_t address, std::uint64_t size, std::uint64_t begin, st
 }
 
 }  // namespace
+
+bool is_user_range(std::uint64_t address, std::uint64_t size) {
+  return address <= kUserEnd && size <= kUserEnd - address;
+}
 
 void* guest_pointer(std::uint64_t address) { return pointer(address); }
 

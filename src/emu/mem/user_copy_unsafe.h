@@ -43,6 +43,9 @@ Result<std::uint32_t> load_u32(std::uint64_t address);
 Result<std::uint32_t> compare_exchange_u32(std::uint64_t address, std::uint32_t expected,
                                            std::uint32_t desired);
 
+/// False for ranges that no user address space has: what access_ok() refuses before anything else.
+bool is_user_range(std::uint64_t address, std::uint64_t size);
+
 /// A guest address as a pointer, only for handing on to the host (iovec, msghdr).
 void* guest_pointer(std::uint64_t address);
 

@@ -22,9 +22,11 @@ struct Process::Thread {
 
 Process::Process(Tid pid, emu::Kernel& kernel, sched::Scheduler& scheduler,
                  signal::FatalSink& fatal)
-    : pid_(pid), kernel_(kernel), scheduler_(scheduler), signals_(fatal) {}
+    : pid_(pid), kernel_(kernel), scheduler_(scheduler), signals_(fatal) {
+  signal::set_timer_hook(this);
+}
 
-Process::~Process() = default;
+Process::~Process() { signal::set_timer_hook(nullptr); }
 
 Task& Process::create_task(Tid tid, const arch::UserState& user, void (*body)(void*)) {
   auto thread = std::make_unique<Thread>(tid, *this, user, body);
@@ -40,7 +42,18 @@ void Process::for_each_task(const std::function<void(Task&)>& f) {
   for (auto& [tid, thread] : threads_) f(thread->task);
 }
 
-void Process::reap(Task& task) { threads_.erase(task.tid()); }
+void Process::reap(Task& task) {
+  cpu_time_of_reaped_ = cpu_time_of_reaped_ + task.cpu_time;
+  threads_.erase(task.tid());
+}
+
+bool Process::on_taken(siginfo_t& info) {
+  if (const std::uint32_t setting = signal::timer_mark(info); setting != 0) {
+    return posix_timers_.on_taken(info, setting);
+  }
+  itimers_.on_alarm_taken();
+  return true;
+}
 
 void Process::read_fd_limit() {
   rlimit limit{};
@@ -66,6 +79,11 @@ void Process::become_child(Tid pid, Task& survivor) {
   kept->task.set_tid(pid);
   threads_.emplace(pid, std::move(kept));
   fds_.mark_foreign();
+  // fork(2): timers and CPU time are not inherited.
+  posix_timers_.clear_for_fork();
+  itimers_.clear();
+  cpu_time_of_reaped_ = Duration();
+  survivor.cpu_time = Duration();
 }
 
 }  // namespace detent::process

@@ -14,8 +14,12 @@
 
 #include "detent/ids.h"
 #include "emu/fd/fd_table.h"
+#include "emu/process/itimers.h"
+#include "emu/process/posix_timers.h"
+#include "emu/process/timekeeping.h"
 #include "emu/sched/scheduler.h"
 #include "emu/signal/process_signals.h"
+#include "emu/signal/timer_hook.h"
 #include "emu/task/task.h"
 
 namespace detent::process {
@@ -27,15 +31,25 @@ struct Break {
   std::uint64_t end = 0;
 };
 
-class Process {
+class Process final : private signal::TimerHook {
  public:
   Process(Tid pid, emu::Kernel& kernel, sched::Scheduler& scheduler, signal::FatalSink& fatal);
   ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
 
   [[nodiscard]] Tid pid() const { return pid_; }
   [[nodiscard]] fd::FdTable& fds() { return fds_; }
   [[nodiscard]] signal::ProcessSignals& signals() { return signals_; }
   [[nodiscard]] Break& brk() { return brk_; }
+  /// timer_create(2). execve(2) must call posix_timers().clear_for_exec().
+  [[nodiscard]] PosixTimers& posix_timers() { return posix_timers_; }
+  /// setitimer(2), alarm(2).
+  [[nodiscard]] ITimers& itimers() { return itimers_; }
+  /// adjtimex(2), settimeofday(2).
+  [[nodiscard]] Timekeeping& timekeeping() { return timekeeping_; }
+  /// CPU time of the threads that are gone.
+  [[nodiscard]] Duration cpu_time_of_reaped() const { return cpu_time_of_reaped_; }
 
   /// Makes a task that will run `body` on its own fiber; not yet ready.
   Task& create_task(Tid tid, const arch::UserState& user, void (*body)(void*));
@@ -63,6 +77,10 @@ class Process {
   bool no_new_privs = false;
 
  private:
+  // signal::TimerHook
+  bool on_taken(siginfo_t& info) override;
+  void on_unignored(int sig) override { posix_timers_.on_unignored(sig); }
+
   static constexpr std::int32_t kFirstTid = 1 << 22;
   Tid pid_;
   std::int32_t last_tid_ = 0;
@@ -71,6 +89,10 @@ class Process {
   fd::FdTable fds_;
   signal::ProcessSignals signals_;
   Break brk_;
+  PosixTimers posix_timers_;
+  ITimers itimers_;
+  Timekeeping timekeeping_;
+  Duration cpu_time_of_reaped_;
   struct Thread;
   std::map<Tid, std::unique_ptr<Thread>> threads_;
 };

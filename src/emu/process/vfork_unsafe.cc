@@ -60,22 +60,13 @@ Table* make_table(Task& task, std::size_t& mapped) {
   return table;
 }
 
-// Host signals would be recorded in memory that is about to be restored.
-std::uint64_t set_host_mask(std::uint64_t mask) {
-  std::uint64_t old = 0;
-  arch::host_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &old, 8).value();
-  return old;
-}
-
 }  // namespace
 
 Result<long> host_vfork(Task& task, std::uint64_t exit_signal) {
   std::size_t mapped = 0;
   Table* table = make_table(task, mapped);
   if (table == nullptr) return Errno{ENOMEM};
-  const std::uint64_t mask = set_host_mask(~0ULL);
   const long pid = detent_vfork(table, CLONE_VM | CLONE_VFORK | exit_signal);
-  set_host_mask(mask);
   if (pid != 0) {
     // Back to the reserved state, so that a later vfork finds its place.
     arch::host_call(SYS_mmap, static_cast<std::int64_t>(mem::kVforkBase),

@@ -76,11 +76,19 @@ void HostPoller::forget_range(unsigned first, unsigned last) {
   for (const int fd : numbers) forget(Fd{fd});
 }
 
-bool HostPoller::watching_outside() const {
-  if (retrying_ != 0) return true;
+template <class Test>
+bool HostPoller::any_watch(Test test) const {
   return armed_ != 0 && std::any_of(watches_.begin(), watches_.end(), [&](const auto& entry) {
-           return entry.second->armed != 0 && !(is_inside_ && is_inside_(Fd{entry.first}));
+           return entry.second->armed != 0 && !entry.second->queue.empty() && test(entry.first);
          });
+}
+
+bool HostPoller::watching() const {
+  return retrying_ != 0 || any_watch([](int) { return true; });
+}
+
+bool HostPoller::watching_outside() const {
+  return retrying_ != 0 || any_watch([&](int fd) { return !is_inside_ || !is_inside_(Fd{fd}); });
 }
 
 unsigned HostPoller::wait(std::optional<Duration> timeout) {

@@ -37,8 +37,9 @@ class HostPoller {
   /// Waits at most `timeout` of host time (for ever if none; zero only looks), notifies what became
   /// ready. Returns at once if a host signal is recorded. Returns the number of events.
   unsigned wait(std::optional<Duration> timeout);
-  /// True while at least one interest is armed.
-  [[nodiscard]] bool watching() const { return armed_ != 0 || retrying_ != 0; }
+  /// True while somebody waits for a host fd. (An interest that nobody waits on any more stays armed
+  /// until it fires or its fd is closed, and counts for nothing.)
+  [[nodiscard]] bool watching() const;
   /// True while an armed interest is in an fd that somebody outside this process may act on.
   [[nodiscard]] bool watching_outside() const;
   /// Tells which fds only this process can act on (both ends of a pipe it made): virtual time need not
@@ -55,6 +56,8 @@ class HostPoller {
   };
 
   void open_epoll();
+  template <class Test>
+  [[nodiscard]] bool any_watch(Test test) const;
 
   int epoll_fd_ = -1;
   friend class HostRetryScope;

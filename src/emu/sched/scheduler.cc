@@ -170,7 +170,9 @@ bool Scheduler::expire_due() {
 
 void Scheduler::idle() {
   ++stats_.idle_waits;
-  const std::optional<Instant<Monotonic>> deadline = timers_.next_deadline();
+  std::optional<Instant<Monotonic>> deadline = timers_.next_deadline();
+  // A timer armed for ever (TIME_T_MAX) never fires: it must neither be jumped to nor hide a deadlock.
+  if (deadline == Instant<Monotonic>::max()) deadline.reset();
   if (virtual_clock_ == nullptr) return idle_real(deadline);
   if (poller_.watching() && poller_.wait(Duration()) != 0) return;
   idle_virtual(deadline);

@@ -87,6 +87,8 @@ class Scheduler {
   /// Leaves the current task for ever. Its Task object may be destroyed by whoever runs next, through
   /// `reap`, called once the dead task's stack is no longer in use.
   [[noreturn]] void exit_current(Task& current, void (*reap)(Task&));
+  /// Called before a trap is handled: timers that are due by now have fired for whatever the guest asks.
+  void before_trap() { expire_due(); }
   /// Called after every trap was handled: charges virtual time, fires due timers, takes ticks, and may
   /// switch.
   void after_trap(Task& current);

@@ -298,12 +298,22 @@ bool next_host_signal(siginfo_t& info) {
   return true;
 }
 
-void forget_host_signals() {
-  siginfo_t dropped;
-  while (next_host_signal(dropped)) {
-  }
-  take_ticks();
+namespace {
+
+void set_host_mask(std::uint64_t mask) {
+  host_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, 8).value();
 }
+
+}  // namespace
+
+HostSignalsBlocked::HostSignalsBlocked() {
+  std::uint64_t mask = ~0ULL;
+  for (int sig : {SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) mask &= ~(1ULL << (sig - 1));
+  set_host_mask(mask);
+}
+
+// The kernel never blocks any host signal otherwise.
+HostSignalsBlocked::~HostSignalsBlocked() { set_host_mask(0); }
 
 unsigned take_ticks() { return ticks.exchange(0, std::memory_order_relaxed); }
 

@@ -24,8 +24,15 @@ void request_interrupt();
 /// the last one is taken.
 bool next_host_signal(siginfo_t& info);
 
-/// Drops everything recorded: what the parent had not drained is not a forked child's.
-void forget_host_signals();
+/// Holds back outside signals while alive, so that none is recorded on the wrong side of a fork or in
+/// memory that is about to be restored. Faults of the kernel's own accesses still arrive.
+class HostSignalsBlocked {
+ public:
+  HostSignalsBlocked();
+  ~HostSignalsBlocked();
+  HostSignalsBlocked(const HostSignalsBlocked&) = delete;
+  HostSignalsBlocked& operator=(const HostSignalsBlocked&) = delete;
+};
 
 /// Number of preemption ticks since the last call.
 unsigned take_ticks();

@@ -250,6 +250,17 @@ TEST_CASE_METHOD(World, "a setting after a cancellation is ECANCELED and armed",
   CHECK(read_count(timer) == 1);
 }
 
+TEST_CASE_METHOD(World, "CANCEL_ON_SET compares with the clock as it was at creation",
+                 "[timerfd]") {
+  TimerFd timer(timers, clocks, CLOCK_REALTIME);
+  clocks.step_realtime(Duration::seconds(5));
+  CHECK(timer.set({kEpoch + 3600 * kSecond, 0}, kCancelOnSet).ok());
+  clocks.step_realtime(Duration::seconds(-5));
+  CHECK(!readable(timer));
+  clocks.step_realtime(Duration::seconds(1));
+  CHECK(read_count(timer) == -ECANCELED);
+}
+
 TEST_CASE_METHOD(World, "CANCEL_ON_SET needs REALTIME and ABSTIME", "[timerfd]") {
   TimerFd monotonic(timers, clocks, CLOCK_MONOTONIC);
   TimerFd relative(timers, clocks, CLOCK_REALTIME);

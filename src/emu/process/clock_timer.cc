@@ -1,0 +1,71 @@
+#include "emu/process/clock_timer.h"
+
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "emu/arch/x86_64/host_call.h"
+#include "emu/process/process.h"
+
+namespace detent::process {
+
+Duration process_cpu_time(const TimeContext& context) {
+  if (!context.clocks.source().is_virtual()) {
+    timespec used{};
+    arch::host_call(SYS_clock_gettime, CLOCK_PROCESS_CPUTIME_ID, &used).value();
+    return Duration::nanoseconds(used.tv_sec * kNanosPerSecond + used.tv_nsec);
+  }
+  Duration sum = context.process.cpu_time_of_reaped();
+  context.process.for_each_task([&](Task& task) { sum = sum + context.scheduler.cpu_time(task); });
+  return sum;
+}
+
+Duration thread_cpu_time(const TimeContext& context, Tid thread) {
+  const Task* task = context.process.find(thread);
+  return task == nullptr ? Duration() : context.scheduler.cpu_time(*task);
+}
+
+std::int64_t ClockTimer::now() const {
+  switch (clock_.kind) {
+    case TimerClock::Kind::kProcessCpu:
+      return process_cpu_time(context_).ns();
+    case TimerClock::Kind::kThreadCpu:
+      return thread_cpu_time(context_, clock_.thread).ns();
+    case TimerClock::Kind::kBase:
+      break;
+  }
+  return context_.clocks.now(clock_.base);
+}
+
+void ClockTimer::start(std::int64_t when) {
+  due_ = when;
+  if (clock_.kind == TimerClock::Kind::kBase) {
+    context_.queue.arm(*this, clock_.base, when);
+    return;
+  }
+  seen_ = -1;
+  look_again();
+}
+
+void ClockTimer::on_expire() {
+  if (clock_.kind == TimerClock::Kind::kBase || now() >= due_) return on_due();
+  // A thread that is no more uses no CPU time: its timers never expire.
+  if (clock_.kind == TimerClock::Kind::kThreadCpu && !context_.process.find(clock_.thread)) return;
+  look_again();
+}
+
+// While the clock goes slower than a quarter of MONOTONIC the looks get rarer: the process is idle, and
+// in real time the looks themselves are all that it does.
+void ClockTimer::look_again() {
+  const std::int64_t reading = now();
+  const std::int64_t left = saturating_sub(due_, reading);
+  const bool idle = seen_ >= 0 && reading - seen_ < last_look_ / 4;
+  idle_look_ = idle ? std::min(idle_look_ * 2, kLongestLook) : kFirstIdleLook;
+  seen_ = reading;
+  last_look_ = left <= 0 ? 0 : std::max(left, idle ? idle_look_ : kShortestLook);
+  const std::int64_t monotonic = context_.clocks.monotonic().ns();
+  context_.queue.arm(*this, timebase::Base::kMonotonic, saturating_add(monotonic, last_look_));
+}
+
+}  // namespace detent::process
