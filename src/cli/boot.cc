@@ -19,6 +19,7 @@
 #include "emu/signal/outside.h"
 #include "emu/signal/task_signals.h"
 #include "syscalls/dispatch.h"
+#include "syscalls/clock_id.h"
 #include "syscalls/table.h"
 
 namespace detent::cli {
@@ -63,6 +64,14 @@ void install_filter_or_explain() {
   std::_Exit(emu::kExitInternal);
 }
 
+void restore_interval_timers(const process::BootRecord& record, Task& task) {
+  for (int which = 0; which < 3; ++which) {
+    const process::BootRecord::IntervalTimer& timer = record.interval_timers[which];
+    if (timer.value == 0) continue;
+    task.process().itimers().set(syscalls::time_context(task), which, {timer.value, timer.interval});
+  }
+}
+
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 void restore_signals(const process::BootRecord& record, Task& task) {
@@ -99,9 +108,10 @@ void boot_guest(const process::Booted& booted) {
   user.regs.rsp = booted.stack_pointer;
   user.regs.rflags = 0x202;
   Task& first = process.create_task(process.pid(), user, emu::Kernel::run_task);
-  first.name = base_name(record.exe_path).substr(0, 15);
+  first.name = base_name(loader::text_at(booted.filename)).substr(0, 15);
   static_cast<void>(host_call(SYS_prctl, PR_SET_NAME, first.name.c_str(), 0, 0, 0));
   restore_signals(record, first);
+  restore_interval_timers(record, first);
   if (kernel->time_is_virtual()) {
     loader::set_random_bytes(booted.stack_pointer, kernel->chooser().random_bits(),
                              kernel->chooser().random_bits());

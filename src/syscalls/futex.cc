@@ -18,6 +18,10 @@ using sched::Deadline;
 using timebase::Base;
 using waitq::FutexKey;
 
+// FutexKey::space of futexes that are not in a shared object (mem::SharedMappings::Place).
+constexpr std::uint64_t kPrivateSpace = 0;
+constexpr std::uint64_t kSharedKeyOfPrivateMemory = 1;
+
 class TaskFutexWaiter final : public waitq::FutexWaiter {
  public:
   TaskFutexWaiter(Task& task, FutexKey key, std::uint32_t bitset)
@@ -33,12 +37,19 @@ class TaskFutexWaiter final : public waitq::FutexWaiter {
   bool woken_ = false;
 };
 
-// Private and shared futexes never meet, even at one address: the key's space says which it is.
-// get_futex_key(): alignment first (EINVAL), then access (EFAULT).
-Result<FutexKey> key_of(std::uint64_t uaddr, bool is_private) {
+// A private futex is named by its address alone, which need not even be mapped; a shared one by the
+// object that lies there. The two never meet. Source: get_futex_key(): alignment first (EINVAL), then
+// the address (EFAULT); a shared key of private memory needs a writable page.
+Result<FutexKey> key_of(Task& task, std::uint64_t uaddr, bool is_private) {
   if (uaddr % 4 != 0) return Errno{EINVAL};
-  TRY(mem::load_u32(uaddr));
-  return FutexKey{is_private ? 0U : 1U, uaddr};
+  if (!mem::is_user_range(uaddr, 4)) return Errno{EFAULT};
+  if (is_private) return FutexKey{kPrivateSpace, uaddr};
+  const std::uint32_t word = TRY(mem::load_u32(uaddr));
+  if (const auto place = task.process().shared_mappings().find(uaddr)) {
+    return FutexKey{place->object, place->offset};
+  }
+  TRY(mem::compare_exchange_u32(uaddr, word, word));
+  return FutexKey{kSharedKeyOfPrivateMemory, uaddr};
 }
 
 struct WaitRequest {
@@ -76,7 +87,7 @@ Errno interrupted(Task& task, const WaitRequest& request) {
 
 Result<long> wait(Task& task, const WaitRequest& request) {
   if (request.bitset == 0) return Errno{EINVAL};
-  const FutexKey key = TRY(key_of(request.uaddr, request.is_private));
+  const FutexKey key = TRY(key_of(task, request.uaddr, request.is_private));
   // Nothing runs between this comparison and the enqueueing: no wake-up can be lost.
   if (TRY(mem::load_u32(request.uaddr)) != request.expected) return Errno{EAGAIN};
   emu::Kernel& kernel = task.kernel();
@@ -99,7 +110,7 @@ Result<long> wait(Task& task, const WaitRequest& request) {
 Result<long> wake(Task& task, std::uint64_t uaddr, std::uint32_t count, std::uint32_t bitset,
                   bool is_private) {
   if (bitset == 0) return Errno{EINVAL};
-  const FutexKey key = TRY(key_of(uaddr, is_private));
+  const FutexKey key = TRY(key_of(task, uaddr, is_private));
   if (!is_private && task.kernel().has_relatives()) {
     static_cast<void>(arch::host_call(SYS_futex, static_cast<std::int64_t>(uaddr), FUTEX_WAKE, count));
   }
@@ -119,8 +130,8 @@ struct RequeueRequest {
 
 Result<long> requeue(Task& task, const RequeueRequest& request) {
   if (request.wake_count < 0 || request.move_count < 0) return Errno{EINVAL};
-  const FutexKey from = TRY(key_of(request.from, request.is_private));
-  const FutexKey to = TRY(key_of(request.to, request.is_private));
+  const FutexKey from = TRY(key_of(task, request.from, request.is_private));
+  const FutexKey to = TRY(key_of(task, request.to, request.is_private));
   if (request.expected && TRY(mem::load_u32(request.from)) != *request.expected) {
     return Errno{EAGAIN};
   }
@@ -179,8 +190,8 @@ struct WakeOp {
 
 Result<long> wake_op(Task& task, std::uint64_t uaddr, std::uint64_t uaddr2, std::uint32_t count,
                      std::uint32_t count2, std::uint32_t encoded, bool is_private) {
-  const FutexKey key = TRY(key_of(uaddr, is_private));
-  const FutexKey key2 = TRY(key_of(uaddr2, is_private));
+  const FutexKey key = TRY(key_of(task, uaddr, is_private));
+  const FutexKey key2 = TRY(key_of(task, uaddr2, is_private));
   const WakeOp operation(encoded);
   const std::uint32_t old = TRY(mem::load_u32(uaddr2));
   const std::uint32_t updated = TRY(operation.apply(old));

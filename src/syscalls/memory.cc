@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -19,18 +20,38 @@ using arch::to_result;
 constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t page_up(std::uint64_t address) { return (address + kPage - 1) & ~(kPage - 1); }
 
+// What shared futexes in [at, at + size) are keyed by from now on.
+void note_mapping(Task& task, std::uint64_t at, std::uint64_t size, int flags, Fd fd,
+                  std::uint64_t offset) {
+  mem::SharedMappings& mappings = task.process().shared_mappings();
+  const int type = flags & MAP_TYPE;
+  if (type != MAP_SHARED && type != MAP_SHARED_VALIDATE) {
+    mappings.remove(at, size);
+  } else if (flags & MAP_ANONYMOUS) {
+    mappings.add(at, size, {mappings.new_anonymous_object(), 0});
+  } else {
+    struct stat status {};
+    if (!arch::host_call(SYS_fstat, raw(fd), &status).ok()) return;
+    mappings.add(at, size,
+                 {mem::SharedMappings::file_object(status.st_dev, status.st_ino), offset});
+  }
+}
+
 }  // namespace
 
 // A fixed mapping over the kernel fails as if the range were beyond the address space.
-Result<long> sys_mmap(Task&, std::uint64_t address, std::uint64_t size, int prot, int flags, Fd fd,
+Result<long> sys_mmap(Task& task, std::uint64_t address, std::uint64_t size, int prot, int flags, Fd fd,
                       std::uint64_t offset) {
   const bool fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
   if (fixed && mem::is_kernel_range(address, size)) {
     return Errno{(flags & MAP_FIXED_NOREPLACE) ? EEXIST : ENOMEM};
   }
-  return to_result(host_syscall(SYS_mmap, address, size, arch::host_arg(std::int64_t{prot}),
-                                arch::host_arg(std::int64_t{flags}),
-                                arch::host_arg(std::int64_t{raw(fd)}), offset));
+  const long at = TRY(to_result(host_syscall(SYS_mmap, address, size,
+                                             arch::host_arg(std::int64_t{prot}),
+                                             arch::host_arg(std::int64_t{flags}),
+                                             arch::host_arg(std::int64_t{raw(fd)}), offset)));
+  note_mapping(task, static_cast<std::uint64_t>(at), page_up(size), flags, fd, offset);
+  return at;
 }
 
 Result<long> sys_mprotect(Task&, std::uint64_t address, std::uint64_t size, int prot) {
@@ -41,8 +62,12 @@ Result<long> sys_mprotect(Task&, std::uint64_t address, std::uint64_t size, int 
 
 // munmap(2): unmapping what is not mapped succeeds, and that is what the kernel's range looks like. A
 // range that reaches into it is unmapped around it.
-Result<long> sys_munmap(Task&, std::uint64_t address, std::uint64_t size) {
-  if (!mem::is_kernel_range(address, size)) return to_result(host_syscall(SYS_munmap, address, size));
+Result<long> sys_munmap(Task& task, std::uint64_t address, std::uint64_t size) {
+  if (!mem::is_kernel_range(address, size)) {
+    const long done = TRY(to_result(host_syscall(SYS_munmap, address, size)));
+    task.process().shared_mappings().remove(address, page_up(size));
+    return done;
+  }
   if (address % kPage != 0 || size == 0) return Errno{EINVAL};
   for (const mem::Range& range : mem::kernel_ranges()) {
     const std::uint64_t end = address + size;
@@ -58,12 +83,15 @@ Result<long> sys_munmap(Task&, std::uint64_t address, std::uint64_t size) {
   return to_result(host_syscall(SYS_munmap, address, size));
 }
 
-Result<long> sys_mremap(Task&, std::uint64_t address, std::uint64_t old_size,
+Result<long> sys_mremap(Task& task, std::uint64_t address, std::uint64_t old_size,
                         std::uint64_t new_size, int flags, std::uint64_t new_address) {
   if (mem::is_kernel_range(address, old_size)) return Errno{EFAULT};
   if ((flags & MREMAP_FIXED) && mem::is_kernel_range(new_address, new_size)) return Errno{ENOMEM};
-  return to_result(host_syscall(SYS_mremap, address, old_size, new_size,
-                                static_cast<std::uint64_t>(flags), new_address));
+  const long at = TRY(to_result(host_syscall(SYS_mremap, address, old_size, new_size,
+                                             static_cast<std::uint64_t>(flags), new_address)));
+  task.process().shared_mappings().move(address, page_up(old_size), static_cast<std::uint64_t>(at),
+                                        page_up(new_size));
+  return at;
 }
 
 Result<long> sys_madvise(Task&, std::uint64_t address, std::uint64_t size, int advice) {

@@ -80,6 +80,10 @@ process::BootRecord boot_record(Task& task) {
   record.blocked = task.signals->blocked();
   record.pending = task.signals->pending();
   record.ignored = task.process().signals().explicitly_ignored();
+  for (int which = 0; which < 3; ++which) {
+    const process::ITimers::Times times = task.process().itimers().get(which);
+    record.interval_timers[which] = {times.value, times.interval};
+  }
   record.children = kernel.children();
   record.has_relatives = kernel.has_relatives();
   return record;
@@ -185,9 +189,9 @@ Result<long> sys_execve(Task& task, UserPtr<const char> path, std::uint64_t argv
 
 Result<long> sys_execveat(Task& task, Fd dir, UserPtr<const char> path, std::uint64_t argv,
                           std::uint64_t envp, int flags) {
-  if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) return Errno{EINVAL};
   const std::string name = TRY(mem::copy_in_string(path));
   if (name.empty() && !(flags & AT_EMPTY_PATH)) return Errno{ENOENT};
+  if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) return Errno{EINVAL};
   return exec(task, raw(dir), name, argv, envp, flags);
 }
 
@@ -217,18 +221,19 @@ Result<long> sys_waitid(Task& task, int type, int id, std::uint64_t info, int op
     if (done.ok() && found.si_pid == 0) return Errno{EAGAIN};
     return done;
   };
-  TRY(wait_for_child(task, (options & WNOHANG) != 0, look));
+  const Result<long> waited = wait_for_child(task, (options & WNOHANG) != 0, look);
+  if (!waited.ok()) found = {};
   const bool gone = found.si_code == CLD_EXITED || found.si_code == CLD_KILLED ||
                     found.si_code == CLD_DUMPED;
   if (found.si_pid != 0 && gone && !(options & WNOWAIT)) task.kernel().child_reaped();
-  if (info == 0) return 0;
-  // kernel/exit.c writes these six fields and leaves the rest of the guest's buffer alone.
+  if (info == 0) return waited;
+  // kernel/exit.c writes these six fields, even after an error, and leaves the rest alone.
   const std::int32_t head[] = {found.si_signo, 0, found.si_code};
   const std::int32_t tail[] = {found.si_pid, static_cast<std::int32_t>(found.si_uid),
                                found.si_status};
   TRY(mem::copy_out_bytes(info, head, sizeof(head)));
   TRY(mem::copy_out_bytes(info + 16, tail, sizeof(tail)));
-  return 0;
+  return waited;
 }
 
 }  // namespace detent::syscalls

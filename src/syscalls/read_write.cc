@@ -23,7 +23,6 @@ namespace {
 
 using Vector = std::vector<iovec>;
 
-constexpr std::size_t kMaxEmulatedWrite = 4096;  // no emulated file takes more than 8 bytes
 constexpr std::size_t kMaxCount = 0x7ffff000;  // MAX_RW_COUNT
 
 iovec piece(std::uint64_t address, std::size_t size) {
@@ -89,7 +88,8 @@ Result<long> emulated_read(Task& task, Fd fd, fd::File& file, const Vector& vect
 }
 
 Result<long> write_piece(Task& task, Fd fd, fd::File& file, const iovec& part) {
-  std::vector<std::byte> bytes(std::min<std::size_t>(part.iov_len, kMaxEmulatedWrite));
+  TRY(file.check_write(part.iov_len));
+  std::vector<std::byte> bytes(part.iov_len);
   TRY(mem::copy_in_bytes(bytes.data(), arch::host_arg(part.iov_base), bytes.size()));
   const std::size_t size =
       TRY(emulated_io(task, fd, file, file.kind(), [&] { return file.write(bytes); }));
@@ -214,6 +214,7 @@ Result<long> sys_readv(Task& task, Fd fd, std::uint64_t address, std::uint64_t c
   if (task.process().fds().host_kind(fd) == fd::HostKind::kBad) return Errno{EBADF};
   const Vector vector = TRY(copy_in_vector(address, count));
   if (task.process().fds().get(fd) == nullptr) return host_read(task, fd, vector);
+  if (total_size(vector) == 0) return 0;
   return emulated_read(task, fd, *TRY(usable_file(task, fd)), vector);
 }
 
@@ -222,6 +223,7 @@ Result<long> sys_writev(Task& task, Fd fd, std::uint64_t address, std::uint64_t 
   if (task.process().fds().host_kind(fd) == fd::HostKind::kBad) return Errno{EBADF};
   const Vector vector = TRY(copy_in_vector(address, count));
   if (task.process().fds().get(fd) == nullptr) return host_write(task, fd, vector);
+  if (total_size(vector) == 0) return 0;
   return emulated_write(task, fd, *TRY(usable_file(task, fd)), vector);
 }
 

@@ -2,8 +2,8 @@
 
 #include <linux/futex.h>
 
-#include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
+#include "syscalls/futex.h"
 
 namespace detent::syscalls {
 namespace {
@@ -24,10 +24,9 @@ void lock_owner_died(Task& task, std::uint64_t word_address, bool pending) {
     const Result<std::uint32_t> word = mem::load_u32(word_address);
     if (!word.ok()) return;
     const std::uint32_t owner = word.value() & FUTEX_TID_MASK;
-    waitq::FutexTable& futexes = task.kernel().futexes();
     // A pending unlock that had released the word already: whoever waits must be woken all the same.
     if (pending && owner == 0) {
-      futexes.wake({1, word_address}, 1);
+      wake_futex_at_exit(task, word_address);
       return;
     }
     if (owner != static_cast<std::uint32_t>(raw(task.tid()))) return;
@@ -36,7 +35,7 @@ void lock_owner_died(Task& task, std::uint64_t word_address, bool pending) {
         mem::compare_exchange_u32(word_address, word.value(), dead);
     if (!found.ok()) return;
     if (found.value() != word.value()) continue;
-    if (word.value() & FUTEX_WAITERS) futexes.wake({1, word_address}, 1);
+    if (word.value() & FUTEX_WAITERS) wake_futex_at_exit(task, word_address);
     return;
   }
 }

@@ -95,8 +95,16 @@ std::string futex_fourth_text(Task& task, std::uint64_t op, std::uint64_t value)
                                   : std::to_string(static_cast<std::uint32_t>(value));
 }
 
+// The host's counter decides on these ids.
+bool names_ipc_object(long number) {
+  static constexpr std::array kCalls = {SYS_semop,  SYS_semtimedop, SYS_semctl, SYS_msgsnd,
+                                        SYS_msgrcv, SYS_msgctl,     SYS_shmat,  SYS_shmctl};
+  return std::find(kCalls.begin(), kCalls.end(), number) != kCalls.end();
+}
+
 std::string argument_text(Task& task, long number, std::string_view word, int index) {
   const std::uint64_t value = task.user.syscall_arg(index);
+  if (index == 0 && deterministic(task) && names_ipc_object(number)) return "id";
   if (word == "fd") return fd_text(value);
   if (word == "int") return int_text(task, value);
   if (word == "uint") return std::to_string(static_cast<std::uint32_t>(value));

@@ -141,6 +141,7 @@ Result<long> sys_getrandom(Task& task, std::uint64_t buffer, std::uint64_t size,
                      static_cast<std::int64_t>(size), flags);
   }
   if (flags & ~(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE)) return Errno{EINVAL};
+  if ((flags & GRND_RANDOM) && (flags & GRND_INSECURE)) return Errno{EINVAL};
   std::array<std::byte, 256> chunk{};
   std::uint64_t done = 0;
   size = std::min<std::uint64_t>(size, 0x7ffff000);

@@ -85,7 +85,7 @@ Result<long> sys_clone3(Task& task, std::uint64_t args, std::uint64_t size) {
     if (TRY(mem::copy_in(UserPtr<const char>(args + i))) != 0) return Errno{E2BIG};
   }
   const bool has_stack = copied.stack != 0;
-  if (has_stack != (copied.stack_size != 0) || copied.exit_signal > CSIGNAL) return Errno{EINVAL};
+  if (has_stack != (copied.stack_size != 0) || copied.exit_signal > 64) return Errno{EINVAL};
   if ((copied.flags & (CLONE_THREAD | CLONE_PARENT)) && copied.exit_signal != 0) {
     return Errno{EINVAL};
   }

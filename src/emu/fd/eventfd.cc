@@ -20,6 +20,11 @@ waitq::Attempt<std::size_t> EventFd::read(std::span<std::byte> to) {
   return sizeof(taken);
 }
 
+Result<void> EventFd::check_write(std::size_t size) const {
+  if (size != sizeof(count_)) return Errno{EINVAL};
+  return {};
+}
+
 waitq::Attempt<std::size_t> EventFd::write(std::span<const std::byte> from) {
   if (from.size() != sizeof(count_)) return Errno{EINVAL};
   std::uint64_t added = 0;

@@ -17,6 +17,7 @@ class EventFd final : public File {
 
   /// Takes the counter, or one of it; 8 bytes. EINVAL for a shorter buffer. Blocked (kIn) at zero.
   waitq::Attempt<std::size_t> read(std::span<std::byte> to) override;
+  [[nodiscard]] Result<void> check_write(std::size_t size) const override;
   /// Adds an 8-byte value. EINVAL unless it is exactly 8 bytes and not UINT64_MAX. Blocked (kOut) while
   /// the sum would reach UINT64_MAX.
   waitq::Attempt<std::size_t> write(std::span<const std::byte> from) override;

@@ -16,6 +16,8 @@ waitq::Attempt<std::size_t> File::read(std::span<std::byte> to) {
   return Errno{EINVAL};
 }
 
+Result<void> File::check_write(std::size_t) const { return Errno{EINVAL}; }
+
 waitq::Attempt<std::size_t> File::write(std::span<const std::byte> from) {
   static_cast<void>(from);
   return Errno{EINVAL};

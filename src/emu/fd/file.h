@@ -30,6 +30,9 @@ class File : public boost::intrusive_ref_counter<File, boost::thread_unsafe_coun
   /// Takes up to to.size() bytes. Blocked if there is nothing yet; the adapter turns that into EAGAIN
   /// for a non-blocking description. Default: EINVAL, as for a file without a read operation.
   virtual waitq::Attempt<std::size_t> read(std::span<std::byte> to);
+  /// Asked with a write's size before its bytes are copied in: EINVAL comes before EFAULT. Default:
+  /// EINVAL, as for a file without a write operation.
+  [[nodiscard]] virtual Result<void> check_write(std::size_t size) const;
   /// Puts from.size() bytes, all or nothing. Default: EINVAL.
   virtual waitq::Attempt<std::size_t> write(std::span<const std::byte> from);
   /// The events that hold now.

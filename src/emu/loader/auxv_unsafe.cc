@@ -41,9 +41,6 @@ void set_random_bytes(std::uint64_t stack_pointer, std::uint64_t low, std::uint6
   }
 }
 
-const char* first_argument(std::uint64_t stack_pointer) {
-  const auto* words = reinterpret_cast<const std::uint64_t*>(stack_pointer);
-  return words[0] == 0 ? "" : reinterpret_cast<const char*>(words[1]);
-}
+const char* text_at(std::uint64_t address) { return reinterpret_cast<const char*>(address); }
 
 }  // namespace detent::loader

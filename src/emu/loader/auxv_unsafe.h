@@ -17,7 +17,7 @@ void patch_auxiliary_vector(std::uint64_t stack_pointer, const Image& program, s
 /// Overwrites the 16 bytes of AT_RANDOM.
 void set_random_bytes(std::uint64_t stack_pointer, std::uint64_t low, std::uint64_t high);
 
-/// argv[0] of that stack, or an empty string.
-const char* first_argument(std::uint64_t stack_pointer);
+/// The string at `address` of that stack.
+const char* text_at(std::uint64_t address);
 
 }  // namespace detent::loader

@@ -41,11 +41,13 @@ bool is_kernel_range(std::uint64_t address, std::uint64_t size) {
 }
 
 Result<void> copy_in_bytes(void* to, std::uint64_t from, std::size_t size) {
+  if (size == 0) return {};
   if (!acceptable(from, size) || detent_copy(to, pointer(from), size) != 0) return Errno{EFAULT};
   return {};
 }
 
 Result<void> copy_out_bytes(std::uint64_t to, const void* from, std::size_t size) {
+  if (size == 0) return {};
   if (!acceptable(to, size) || detent_copy(pointer(to), from, size) != 0) return Errno{EFAULT};
   return {};
 }

@@ -29,6 +29,12 @@ struct BootRecord {
   signal::SigSet blocked;
   signal::SigSet ignored;
   signal::SigSet pending;
+  /// setitimer(2) timers go on over execve: time left and period, ns.
+  struct IntervalTimer {
+    std::int64_t value = 0;
+    std::int64_t interval = 0;
+  };
+  IntervalTimer interval_timers[3];
   std::uint32_t children = 0;
   bool has_relatives = false;  ///< processes of the session besides this one
   char exe_path[4096] = {};

@@ -14,6 +14,7 @@
 
 #include "detent/ids.h"
 #include "emu/fd/fd_table.h"
+#include "emu/mem/shared_mappings.h"
 #include "emu/process/itimers.h"
 #include "emu/process/posix_timers.h"
 #include "emu/process/timekeeping.h"
@@ -42,6 +43,7 @@ class Process final : private signal::TimerHook {
   [[nodiscard]] fd::FdTable& fds() { return fds_; }
   [[nodiscard]] signal::ProcessSignals& signals() { return signals_; }
   [[nodiscard]] Break& brk() { return brk_; }
+  [[nodiscard]] mem::SharedMappings& shared_mappings() { return shared_mappings_; }
   /// timer_create(2). execve(2) must call posix_timers().clear_for_exec().
   [[nodiscard]] PosixTimers& posix_timers() { return posix_timers_; }
   /// setitimer(2), alarm(2).
@@ -89,6 +91,7 @@ class Process final : private signal::TimerHook {
   fd::FdTable fds_;
   signal::ProcessSignals signals_;
   Break brk_;
+  mem::SharedMappings shared_mappings_;
   PosixTimers posix_timers_;
   ITimers itimers_;
   Timekeeping timekeeping_;

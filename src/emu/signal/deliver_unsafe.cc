@@ -136,8 +136,9 @@ void TaskSignals::deliver(std::optional<Errno> restart, long syscall_number) {
 
 std::optional<TaskSignals::Handled> TaskSignals::next_handled() {
   for (;;) {
-    std::optional<siginfo_t> info = finish_take(pending_.take_fault(~blocked_));
+    std::optional<siginfo_t> info = pending_.take_fault(~blocked_);
     if (!info) info = take(~blocked_);
+    recompute();
     if (!info) return std::nullopt;
     const int sig = info->si_signo;
     const Action action = process_.action(sig);

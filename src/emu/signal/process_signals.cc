@@ -9,14 +9,17 @@
 #include "emu/signal/outside.h"
 #include "emu/signal/signal_kinds.h"
 #include "emu/signal/task_signals.h"
+#include "emu/signal/timer_hook.h"
 
 namespace detent::signal {
 
 void ProcessSignals::set_action(int sig, const Action& action) {
+  const bool was_ignored = ignored(sig);
   actions_[index(sig)] = action;
   // POSIX 3.3.1.3, kernel/signal.c do_sigaction(): also where the signal is blocked.
   if (ignored(sig)) discard(SigSet::of(sig));
   mirror_disposition(sig, action);
+  if (was_ignored && !ignored(sig)) on_unignored(sig);
 }
 
 void ProcessSignals::reset_for_exec() {

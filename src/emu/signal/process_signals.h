@@ -13,7 +13,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <functional>
 
 #include "detent/result.h"
 #include "emu/signal/pending.h"
@@ -80,10 +79,6 @@ class ProcessSignals {
 
   /// True if the action is SIG_IGN, or SIG_DFL with a default of "ignore".
   [[nodiscard]] bool ignored(int sig) const;
-
-  /// Called with every SI_TIMER signal that a task takes, before it sees it: the POSIX timers fill in
-  /// the overrun count and go on (kernel/time/posix-timers.c posixtimer_rearm()). May stay empty.
-  std::function<void(siginfo_t&)> on_timer_signal_taken;
 
   /// Recomputes every task's signal_pending flag.
   void recompute_all();

@@ -2,6 +2,7 @@
 
 #include "emu/sched/block.h"
 #include "emu/signal/signal_kinds.h"
+#include "emu/signal/timer_hook.h"
 
 namespace detent::signal {
 
@@ -54,19 +55,15 @@ void TaskSignals::nudge(SigSet which) {
   scheduler_.interrupt(task_);
 }
 
+// A stale signal of a POSIX timer vanishes here (timer_hook.h).
 std::optional<siginfo_t> TaskSignals::take(SigSet wanted) {
-  std::optional<siginfo_t> info = pending_.take(wanted);
-  if (!info) info = process_.shared_.take(wanted);
-  return finish_take(info);
-}
-
-std::optional<siginfo_t> TaskSignals::finish_take(std::optional<siginfo_t> info) {
-  if (!info) return info;
-  if (info->si_code == SI_TIMER && process_.on_timer_signal_taken) {
-    process_.on_timer_signal_taken(*info);
+  for (;;) {
+    std::optional<siginfo_t> info = pending_.take(wanted);
+    const bool process_directed = !info;
+    if (process_directed) info = process_.shared_.take(wanted);
+    recompute();
+    if (!info || on_dequeue(*info, process_directed)) return info;
   }
-  recompute();
-  return info;
 }
 
 // kernel/signal.c do_sigtimedwait(). Linux unblocks the wanted signals meanwhile, so that senders

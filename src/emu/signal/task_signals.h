@@ -89,7 +89,6 @@ class TaskSignals {
   void nudge(SigSet which);
 
   void force_info(const siginfo_t& info);
-  std::optional<siginfo_t> finish_take(std::optional<siginfo_t> info);
   /// The next signal that has a handler; acts on the others.
   std::optional<Handled> next_handled();
 
