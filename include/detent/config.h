@@ -35,7 +35,8 @@ struct Config {
   bool stats = false;
   bool wait_on_deadlock = false;  ///< wait for an outside signal instead of reporting
   std::int32_t log_level = 0;     ///< 0 errors and warnings only
-  std::int32_t trace_fd = -1;     ///< where strace lines go (kernel fd); -1: stderr
+  std::int32_t report_fd = 2;     ///< stderr, or our own copy that the guest cannot close
+  std::int32_t trace_fd = -1;     ///< where strace lines go (kernel fd); -1: report_fd
 };
 
 }  // namespace detent::emu

@@ -87,7 +87,9 @@ void boot_guest(const process::Booted& booted) {
   mem::reserve_kernel_memory();
   unregister_own_rseq();
   arch::install_landing_pad();
-  if (record.config.trace_fd >= 0) arch::adopt_kernel_fd(record.config.trace_fd);
+  for (const int fd : {record.config.report_fd, record.config.trace_fd}) {
+    if (fd > 2) arch::adopt_kernel_fd(fd);
+  }
   const loader::Image program = load(record, record.program_fd, false);
   loader::Image start = program;
   if (record.interpreter_fd >= 0) start = load(record, record.interpreter_fd, true);

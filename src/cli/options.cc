@@ -37,6 +37,12 @@ bool parse_time_mode(const std::string& text, emu::Config& config, std::string& 
   return true;
 }
 
+bool parse_seed(const std::string& text, std::uint64_t& seed) {
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, seed);
+  return parsed.ec == std::errc() && parsed.ptr == end;
+}
+
 bool open_trace(const std::string& path, emu::Config& config, std::string& problem) {
   config.strace = true;
   if (path == "-") return true;
@@ -101,7 +107,10 @@ bool make_config(const RunOptions& options, emu::Config& config, std::string& pr
   }
   options.strategy.copy(config.strategy, sizeof(config.strategy) - 1);
   config.strategy[options.strategy.size()] = '\0';
-  config.seed = options.seed;
+  if (!parse_seed(options.seed, config.seed)) {
+    problem = fmt::format("--seed={}: expected a number from 0 to 2^64-1", options.seed);
+    return false;
+  }
   if (!parse_duration(options.syscall_cost, config.syscall_cost_ns)) {
     problem = fmt::format("--syscall-cost={}: expected a span like 100ns or 1us", options.syscall_cost);
     return false;

@@ -12,7 +12,7 @@ namespace detent::cli {
 struct RunOptions {
   std::string time = "real";
   std::string strategy = "fifo";
-  std::uint64_t seed = 0;
+  std::string seed = "0";
   std::string syscall_cost = "1us";
   std::string io_grace = "1ms";
   std::string strace;  ///< empty: off; "-": stderr; else a file

@@ -3,38 +3,66 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/personality.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <sstream>
 
 #include "emu/arch/x86_64/host_call.h"
+#include "emu/arch/x86_64/kernel_fds.h"
 #include "emu/loader/program.h"
+#include "emu/mem/address_limit.h"
 #include "emu/process/boot.h"
 
 namespace detent::cli {
 namespace {
 
-// execvp(3): a name without a slash is looked up in PATH; the first executable file wins.
-std::string look_up(const std::string& name) {
+bool is_executable_file(const std::string& path) {
+  struct stat status {};
+  return stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+         access(path.c_str(), X_OK) == 0;
+}
+
+// execvp(3): a name without a slash is looked up in PATH, where an empty directory is the present one.
+// The first executable file wins; EACCES if there is only one that is not executable.
+Result<std::string> look_up(const std::string& name) {
   if (name.find('/') != std::string::npos) return name;
-  const char* path = std::getenv("PATH");
-  std::istringstream directories(path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin");
-  std::string directory;
-  while (std::getline(directories, directory, ':')) {
-    const std::string candidate = (directory.empty() ? "." : directory) + "/" + name;
-    if (access(candidate.c_str(), X_OK) == 0) return candidate;
+  const char* variable = std::getenv("PATH");
+  const std::string path = variable != nullptr ? variable : "/usr/local/bin:/usr/bin:/bin";
+  Errno error{ENOENT};
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find(':', begin), path.size());
+    const std::string directory = end == begin ? "." : path.substr(begin, end - begin);
+    const std::string candidate = directory + "/" + name;
+    if (is_executable_file(candidate)) return candidate;
+    if (access(candidate.c_str(), F_OK) == 0) error = Errno{EACCES};
+    begin = end + 1;
   }
-  return name;
+  return error;
 }
 
 int fail(const std::string& what, const std::string& complaint, Errno error) {
   const std::string why = complaint.empty() ? strerrordesc_np(error.value) : complaint;
   fmt::print(stderr, "detent: cannot run {}: {}\n", what, why);
   return error == Errno{ENOENT} && complaint.empty() ? kExitNotFound : kExitCannotRun;
+}
+
+// What this host lacks to run any program, in words; empty if nothing.
+std::string missing_on_this_host() {
+  // EINVAL where close_range(2) is known: Linux 5.9 brought it, the youngest call that we need.
+  if (arch::host_call(SYS_close_range, 1, 0, 0).error() == Errno{ENOSYS}) {
+    return "detent needs Linux 5.9 or newer, and a sandbox that lets its calls pass: close_range(2) "
+           "is missing";
+  }
+  if (!mem::make_room_in_address_space().ok()) {
+    return "the limit on address space (RLIMIT_AS, ulimit -v) leaves no room for the kernel's 192 GiB, "
+           "which are reserved, not used; raise the hard limit";
+  }
+  return "";
 }
 
 std::vector<const char*> pointers(const std::vector<std::string>& strings) {
@@ -51,11 +79,21 @@ std::vector<const char*> environment() {
   return result;
 }
 
+int copy_of_stderr() {
+  const Result<long> copy = arch::host_call(SYS_fcntl, STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+  if (!copy.ok()) return STDERR_FILENO;
+  const Result<int> high = arch::to_kernel_fd(static_cast<int>(copy.value()));
+  return high.ok() ? high.value() : STDERR_FILENO;
+}
+
 }  // namespace
 
 int run_guest(const emu::Config& config, const std::vector<std::string>& command) {
-  const std::string filename = look_up(command.front());
-  std::string complaint;
+  const Result<std::string> found = look_up(command.front());
+  if (!found.ok()) return fail(command.front(), "", found.error());
+  const std::string& filename = found.value();
+  std::string complaint = missing_on_this_host();
+  if (!complaint.empty()) return fail(command.front(), complaint, Errno{ENOSYS});
   Result<loader::Program> program = loader::find_program(AT_FDCWD, filename, 0, &complaint);
   if (!program.ok()) return fail(command.front(), complaint, program.error());
   // ASLR off, so that the guest's addresses are the same in every run. It takes effect at the exec.
@@ -65,6 +103,9 @@ int run_guest(const emu::Config& config, const std::vector<std::string>& command
   }
   process::BootRecord record;
   record.config = config;
+  // Only where the user asked for reports: whoever reads our stderr from a pipe would otherwise wait for
+  // a daemon that has closed its own.
+  if (config.stats || config.strace) record.config.report_fd = copy_of_stderr();
   // What this process was started with goes on: exec keeps ignored signals and the mask.
   std::uint64_t mask = 0;
   arch::host_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &mask, 8).value();

@@ -23,9 +23,7 @@ void warn_absent(const Task& task, long number, const Row& row) {
           ? fmt::format("detent: warning: {} (system call {}) is not supported: {}; answered ENOSYS\n",
                         row.name, number, row.arguments)
           : fmt::format("detent: warning: system call {} is not known; answered ENOSYS\n", number);
-  if (task.kernel().config().log_level >= 1) {
-    static_cast<void>(arch::host_call(SYS_write, 2, text.data(), text.size()));
-  }
+  if (task.kernel().config().log_level >= 1) task.kernel().tell(text);
 }
 
 Result<long> pass_to_host(Task& task, long number) {

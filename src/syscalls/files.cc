@@ -1,27 +1,19 @@
 #include "syscalls/files.h"
 
 #include <fmt/format.h>
-#include <sys/syscall.h>
 
 #include <string>
-#include <utility>
 
-#include "emu/arch/x86_64/host_call.h"
 #include "emu/arch/x86_64/kernel_fds.h"
-#include "emu/process/process.h"
+#include "emu/kernel/kernel.h"
 
 namespace detent::syscalls {
 namespace {
 
 void complain_of_sharing(Task& task, Fd fd, const fd::File& file) {
-  // By process id: a forked child inherits this variable, too.
-  static int told = 0;
-  if (std::exchange(told, raw(task.process().pid())) == told) return;
-  const std::string text = fmt::format(
-      "detent: fd {} ({}) is shared over fork; sharing emulated objects between processes is not "
-      "supported yet\n",
-      raw(fd), file.kind());
-  static_cast<void>(arch::host_call(SYS_write, 2, text.data(), text.size()));
+  task.kernel().warn_once(
+      fmt::format("sharing an emulated object between processes: fd {} ({}), made before a fork",
+                  raw(fd), file.kind()));
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ constexpr Duration kFirstPause = Duration::microseconds(20);
 constexpr Duration kLongestPause = Duration::milliseconds(1);
 // Alone in virtual time nobody outside is likely to act, and each pause costs host time: let the
 // others' sleeps go by.
-constexpr Duration kLongestVirtualPause = Duration::seconds(1);
+constexpr Duration kLongestVirtualPause = Duration::seconds(60);
 
 // A host signal may end even a call that cannot block; the guest's signals are not the host's.
 long try_once(const HostTry& call) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "emu/arch/x86_64/host_call.h"
+#include "emu/mem/address_limit.h"
 #include "emu/mem/user_copy_unsafe.h"
 #include "emu/process/process.h"
 
@@ -60,6 +61,19 @@ Result<long> sys_mprotect(Task&, std::uint64_t address, std::uint64_t size, int 
       host_syscall(SYS_mprotect, address, size, static_cast<std::uint64_t>(prot)));
 }
 
+Result<long> sys_pkey_mprotect(Task&, std::uint64_t address, std::uint64_t size, int prot, int key) {
+  if (mem::is_kernel_range(address, size)) return Errno{ENOMEM};
+  return to_result(host_syscall(SYS_pkey_mprotect, address, size, static_cast<std::uint64_t>(prot),
+                                arch::host_arg(std::int64_t{key})));
+}
+
+// The kernel's heap is mapped as a whole, and touching every page of it would take all memory there is:
+// present mappings are locked as they come into use.
+Result<long> sys_mlockall(Task&, int flags) {
+  const int on_fault = (flags & MCL_CURRENT) ? MCL_ONFAULT : 0;
+  return arch::host_call(SYS_mlockall, flags | on_fault);
+}
+
 // munmap(2): unmapping what is not mapped succeeds, and that is what the kernel's range looks like. A
 // range that reaches into it is unmapped around it.
 Result<long> sys_munmap(Task& task, std::uint64_t address, std::uint64_t size) {
@@ -108,6 +122,7 @@ Result<long> sys_brk(Task& task, std::uint64_t end) {
   if (end < brk.start) return present();
   rlimit limit{};
   TRY(arch::host_call(SYS_prlimit64, 0, RLIMIT_DATA, nullptr, &limit));
+  limit = mem::to_guest_limit(RLIMIT_DATA, limit);
   if (limit.rlim_cur != RLIM_INFINITY && end - brk.start > limit.rlim_cur) return present();
   const std::uint64_t old_page = page_up(brk.end);
   const std::uint64_t new_page = page_up(end);

@@ -11,9 +11,12 @@ namespace {
 
 std::string_view support_text(Support support) {
   switch (support) {
-    case Support::kEmulated: return "emulated";
-    case Support::kHost: return "host";
-    case Support::kAbsent: return "absent";
+    case Support::kEmulated:
+      return "emulated";
+    case Support::kHost:
+      return "host";
+    case Support::kAbsent:
+      return "absent";
   }
   return "";
 }

@@ -115,14 +115,16 @@ long host_vector_call(long nr, Fd fd, const Vector& vector) {
 }
 
 // One non-blocking try on a pipe or socket. EAGAIN: would block; ENOSYS: this file has no such form.
-long try_without_blocking(long nr, Fd fd, const Vector& vector, fd::HostKind kind) {
+// `more`: something was moved before, so that a broken connection is told by the count, not by SIGPIPE.
+long try_without_blocking(long nr, Fd fd, const Vector& vector, fd::HostKind kind, bool more = false) {
   const auto number = arch::host_arg(std::int64_t{raw(fd)});
   if (kind == fd::HostKind::kSocket) {
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(vector.data());
     message.msg_iovlen = vector.size();
     const long call = nr == SYS_readv ? SYS_recvmsg : SYS_sendmsg;
-    return arch::host_syscall(call, number, arch::host_arg(&message), MSG_DONTWAIT);
+    const std::uint64_t flags = MSG_DONTWAIT | (more ? MSG_NOSIGNAL : 0);
+    return arch::host_syscall(call, number, arch::host_arg(&message), flags);
   }
   const long call = nr == SYS_readv ? SYS_preadv2 : SYS_pwritev2;
   const long done = arch::host_syscall(call, number, arch::host_arg(vector.data()), vector.size(),
@@ -170,7 +172,7 @@ Vector bounded(const Vector& vector) {
 Result<long> host_write_blocking(Task& task, Fd fd, Vector vector, fd::HostKind kind) {
   long total = 0;
   for (;;) {
-    Result<long> done = arch::to_result(try_without_blocking(SYS_writev, fd, vector, kind));
+    Result<long> done = arch::to_result(try_without_blocking(SYS_writev, fd, vector, kind, total > 0));
     if (!done.ok() && (done.error() == Errno{EAGAIN} || done.error() == Errno{ENOSYS})) {
       const Vector front = bounded(vector);
       done = host_io(task, fd, waitq::kOut, "write",

@@ -44,7 +44,8 @@ class Connect {
  private:
   long host_connect() const {
     const NonblockScope nonblocking(fd_);
-    return arch::host_syscall(SYS_connect, arch::host_arg(number(fd_)), address_.address(), length_);
+    return arch::host_syscall(SYS_connect, arch::host_arg(number(fd_)), address_.address(),
+                              length_);
   }
   // EAGAIN is a full backlog in AF_UNIX (unix_stream_connect()), and final elsewhere.
   [[nodiscard]] bool would_block(long answer) const {

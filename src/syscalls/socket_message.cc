@@ -75,9 +75,8 @@ Result<long> run(Task& task, const Transfer& transfer) {
     // SIGPIPE is for a call that moved nothing; the host raises it (send(2), EPIPE).
     const unsigned quiet = !receive && done != 0 ? MSG_NOSIGNAL : 0;
     const Result<long> moved =
-        try_then_wait(task, {transfer.fd, receive ? waitq::kIn : waitq::kOut}, choose, [&] {
-          return transfer.call(done, transfer.flags | MSG_DONTWAIT | quiet);
-        });
+        try_then_wait(task, {transfer.fd, receive ? waitq::kIn : waitq::kOut}, choose,
+                      [&] { return transfer.call(done, transfer.flags | MSG_DONTWAIT | quiet); });
     if (!moved.ok()) return done != 0 ? Result<long>(static_cast<long>(done)) : moved;
     done += static_cast<std::uint64_t>(moved.value());
     if (moved.value() == 0) break;
@@ -88,19 +87,14 @@ Result<long> run(Task& task, const Transfer& transfer) {
 // A stream's peek starts at the first byte again: what goes on behind it would be told twice.
 bool waits_for_all(unsigned flags) { return (flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL; }
 
-Errno refuse_right(const char* kind) {
-  static bool told = false;
-  if (!std::exchange(told, true)) {
-    const std::string text = std::string("detent: passing an emulated fd (") + kind +
-                             ") over a socket is not supported yet\n";
-    static_cast<void>(arch::host_call(SYS_write, 2, text.data(), text.size()));
-  }
+Errno refuse_right(Task& task, const char* kind) {
+  task.kernel().warn_once(std::string("passing an emulated fd (") + kind + ") over a socket");
   return Errno{EOPNOTSUPP};
 }
 
 Result<long> send_message(Task& task, Fd fd, const Message& message, unsigned flags,
                           const char* what) {
-  if (const char* kind = message.emulated_right(task)) return refuse_right(kind);
+  if (const char* kind = message.emulated_right(task)) return refuse_right(task, kind);
   const auto call = [&](std::uint64_t done, unsigned f) { return message.send(fd, done, f); };
   return run(task, {fd, flags, Direction::kSend, what, message.size(), true, call, {}});
 }
@@ -110,8 +104,8 @@ Result<long> receive_message(Task& task, Fd fd, UserPtr<msghdr> at, unsigned fla
   const Message message(at);
   const auto call = [&](std::uint64_t done, unsigned f) { return message.receive(fd, done, f); };
   const auto no_control = [&] { return !message.got_control(); };
-  return run(task, {fd, flags, Direction::kReceive, what, message.size(), waits_for_all(flags), call,
-                    no_control});
+  return run(task, {fd, flags, Direction::kReceive, what, message.size(), waits_for_all(flags),
+                    call, no_control});
 }
 
 UserPtr<msghdr> header_of(UserPtr<mmsghdr> entry) { return entry.as<msghdr>(); }
@@ -168,8 +162,8 @@ Result<long> receive_batch(Task& task, Fd fd, UserPtr<mmsghdr> messages, unsigne
                            unsigned flags, BatchTimeout& timeout) {
   for (unsigned done = 0; done < count;) {
     const UserPtr<mmsghdr> entry = messages.at(done);
-    const Result<long> got = receive_message(task, fd, header_of(entry),
-                                             flags & ~unsigned{MSG_WAITFORONE}, "recvmmsg");
+    const Result<long> got =
+        receive_message(task, fd, header_of(entry), flags & ~unsigned{MSG_WAITFORONE}, "recvmmsg");
     if (!got.ok()) return batch_result(done, got.error());
     const Result<void> told = set_length(entry, got.value());
     if (!told.ok()) return batch_result(done, told.error());
@@ -190,7 +184,8 @@ Result<long> sys_sendto(Task& task, Fd fd, UserPtr<void> bytes, std::uint64_t si
     return arch::host_syscall(SYS_sendto, arch::host_arg(std::int64_t{raw(fd)}),
                               bytes.address() + done, size - done, f, address.address(), length);
   };
-  return run(task, {fd, flags, Direction::kSend, "sendto", std::min(size, kMaxCount), true, call, {}});
+  return run(task,
+             {fd, flags, Direction::kSend, "sendto", std::min(size, kMaxCount), true, call, {}});
 }
 
 Result<long> sys_recvfrom(Task& task, Fd fd, UserPtr<void> bytes, std::uint64_t size,
@@ -198,11 +193,17 @@ Result<long> sys_recvfrom(Task& task, Fd fd, UserPtr<void> bytes, std::uint64_t 
   const auto call = [&](std::uint64_t done, unsigned f) {
     const bool first = done == 0;
     return arch::host_syscall(SYS_recvfrom, arch::host_arg(std::int64_t{raw(fd)}),
-                              bytes.address() + done, size - done, f,
-                              first ? address.address() : 0, first ? length.address() : 0);
+                              bytes.address() + done, size - done, f, first ? address.address() : 0,
+                              first ? length.address() : 0);
   };
-  return run(task, {fd, flags, Direction::kReceive, "recvfrom", std::min(size, kMaxCount),
-                    waits_for_all(flags), call, {}});
+  return run(task, {fd,
+                    flags,
+                    Direction::kReceive,
+                    "recvfrom",
+                    std::min(size, kMaxCount),
+                    waits_for_all(flags),
+                    call,
+                    {}});
 }
 
 Result<long> sys_sendmsg(Task& task, Fd fd, UserPtr<msghdr> message, unsigned flags) {

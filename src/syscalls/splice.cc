@@ -56,9 +56,7 @@ bool pollable(Task& task, Fd fd) {
 }
 
 // SPLICE_F_NONBLOCK takes care of pipes.
-bool needs_flag(Task& task, Fd fd) {
-  return pollable(task, fd) && !is_pipe(task, fd);
-}
+bool needs_flag(Task& task, Fd fd) { return pollable(task, fd) && !is_pipe(task, fd); }
 
 // Makes a try on which no end can block.
 long call_nonblocking(Task& task, Fd in, Fd out, const HostTry& call) {

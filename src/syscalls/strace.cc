@@ -47,12 +47,12 @@ std::string blocked_text(Task& task, const StraceEntry& entry) {
 // One write a line: other processes of the session may share the file.
 void print_line(Task& task, const StraceEntry& entry, const std::string& outcome) {
   emu::Kernel& kernel = task.kernel();
-  const std::string time =
-      shows_time(kernel) ? fmt::format("[{}] ", time_text(entry.at.ns())) : "";
+  const std::string time = shows_time(kernel) ? fmt::format("[{}] ", time_text(entry.at.ns())) : "";
   const std::string line =
       fmt::format("{}{} {} = {}\n", time, who_text(task), call_text(entry), outcome);
   const int fd = kernel.config().trace_fd;
-  static_cast<void>(arch::host_call(SYS_write, fd >= 0 ? fd : 2, line.data(), line.size()));
+  if (fd < 0) return kernel.tell(line);
+  static_cast<void>(arch::host_call(SYS_write, fd, line.data(), line.size()));
 }
 
 }  // namespace

@@ -134,8 +134,8 @@ bool answers_address(long number) {
 
 bool answers_id(long number) {
   static constexpr std::array kCalls = {
-      SYS_getpid, SYS_gettid,  SYS_getppid,         SYS_getpgrp, SYS_getpgid, SYS_getsid, SYS_setsid,
-      SYS_fork,   SYS_vfork,   SYS_clone,           SYS_clone3,  SYS_wait4,   SYS_set_tid_address};
+      SYS_getpid, SYS_gettid, SYS_getppid, SYS_getpgrp, SYS_getpgid, SYS_getsid,         SYS_setsid,
+      SYS_fork,   SYS_vfork,  SYS_clone,   SYS_clone3,  SYS_wait4,   SYS_set_tid_address};
   return std::find(kCalls.begin(), kCalls.end(), number) != kCalls.end();
 }
 

@@ -24,38 +24,58 @@ struct Name {
   Name { static_cast<std::uint64_t>(constant), #constant }
 
 // Combinations stand before their parts.
-constexpr Name kOpenFlags[] = {
-    NAME(O_TMPFILE),  NAME(O_SYNC),   NAME(O_CREAT),    NAME(O_EXCL),      NAME(O_NOCTTY),
-    NAME(O_TRUNC),    NAME(O_APPEND), NAME(O_NONBLOCK), NAME(O_DSYNC),     NAME(O_ASYNC),
-    NAME(O_DIRECT),   {0100000, "O_LARGEFILE"},         NAME(O_DIRECTORY), NAME(O_NOFOLLOW),
-    NAME(O_NOATIME),  NAME(O_CLOEXEC), NAME(O_PATH)};
+constexpr Name kOpenFlags[] = {NAME(O_TMPFILE),   NAME(O_SYNC),     NAME(O_CREAT),
+                               NAME(O_EXCL),      NAME(O_NOCTTY),   NAME(O_TRUNC),
+                               NAME(O_APPEND),    NAME(O_NONBLOCK), NAME(O_DSYNC),
+                               NAME(O_ASYNC),     NAME(O_DIRECT),   {0100000, "O_LARGEFILE"},
+                               NAME(O_DIRECTORY), NAME(O_NOFOLLOW), NAME(O_NOATIME),
+                               NAME(O_CLOEXEC),   NAME(O_PATH)};
 constexpr Name kProtections[] = {NAME(PROT_READ), NAME(PROT_WRITE), NAME(PROT_EXEC),
                                  NAME(PROT_GROWSDOWN), NAME(PROT_GROWSUP)};
 constexpr Name kMapFlags[] = {
-    NAME(MAP_SHARED_VALIDATE), NAME(MAP_SHARED),    NAME(MAP_PRIVATE),
-    NAME(MAP_FIXED),           NAME(MAP_ANONYMOUS), NAME(MAP_32BIT),
-    NAME(MAP_GROWSDOWN),       NAME(MAP_LOCKED),    NAME(MAP_NORESERVE),
-    NAME(MAP_POPULATE),        NAME(MAP_NONBLOCK),  NAME(MAP_STACK),
-    NAME(MAP_HUGETLB),         NAME(MAP_SYNC),      NAME(MAP_FIXED_NOREPLACE),
-    NAME(MAP_DENYWRITE)};
-constexpr Name kCloneFlags[] = {
-    NAME(CLONE_VM),           NAME(CLONE_FS),       NAME(CLONE_FILES),
-    NAME(CLONE_SIGHAND),      NAME(CLONE_PIDFD),    NAME(CLONE_PTRACE),
-    NAME(CLONE_VFORK),        NAME(CLONE_PARENT),   NAME(CLONE_THREAD),
-    NAME(CLONE_NEWNS),        NAME(CLONE_SYSVSEM),  NAME(CLONE_SETTLS),
-    NAME(CLONE_PARENT_SETTID), NAME(CLONE_CHILD_CLEARTID), NAME(CLONE_DETACHED),
-    NAME(CLONE_UNTRACED),     NAME(CLONE_CHILD_SETTID),    NAME(CLONE_NEWCGROUP),
-    NAME(CLONE_NEWUTS),       NAME(CLONE_NEWIPC),   NAME(CLONE_NEWUSER),
-    NAME(CLONE_NEWPID),       NAME(CLONE_NEWNET),   NAME(CLONE_IO)};
-constexpr Name kClocks[] = {
-    NAME(CLOCK_REALTIME),         NAME(CLOCK_MONOTONIC),        NAME(CLOCK_PROCESS_CPUTIME_ID),
-    NAME(CLOCK_THREAD_CPUTIME_ID), NAME(CLOCK_MONOTONIC_RAW),   NAME(CLOCK_REALTIME_COARSE),
-    NAME(CLOCK_MONOTONIC_COARSE), NAME(CLOCK_BOOTTIME),         NAME(CLOCK_REALTIME_ALARM),
-    NAME(CLOCK_BOOTTIME_ALARM),   NAME(CLOCK_TAI)};
+    NAME(MAP_SHARED_VALIDATE), NAME(MAP_SHARED),   NAME(MAP_PRIVATE),         NAME(MAP_FIXED),
+    NAME(MAP_ANONYMOUS),       NAME(MAP_32BIT),    NAME(MAP_GROWSDOWN),       NAME(MAP_LOCKED),
+    NAME(MAP_NORESERVE),       NAME(MAP_POPULATE), NAME(MAP_NONBLOCK),        NAME(MAP_STACK),
+    NAME(MAP_HUGETLB),         NAME(MAP_SYNC),     NAME(MAP_FIXED_NOREPLACE), NAME(MAP_DENYWRITE)};
+constexpr Name kCloneFlags[] = {NAME(CLONE_VM),
+                                NAME(CLONE_FS),
+                                NAME(CLONE_FILES),
+                                NAME(CLONE_SIGHAND),
+                                NAME(CLONE_PIDFD),
+                                NAME(CLONE_PTRACE),
+                                NAME(CLONE_VFORK),
+                                NAME(CLONE_PARENT),
+                                NAME(CLONE_THREAD),
+                                NAME(CLONE_NEWNS),
+                                NAME(CLONE_SYSVSEM),
+                                NAME(CLONE_SETTLS),
+                                NAME(CLONE_PARENT_SETTID),
+                                NAME(CLONE_CHILD_CLEARTID),
+                                NAME(CLONE_DETACHED),
+                                NAME(CLONE_UNTRACED),
+                                NAME(CLONE_CHILD_SETTID),
+                                NAME(CLONE_NEWCGROUP),
+                                NAME(CLONE_NEWUTS),
+                                NAME(CLONE_NEWIPC),
+                                NAME(CLONE_NEWUSER),
+                                NAME(CLONE_NEWPID),
+                                NAME(CLONE_NEWNET),
+                                NAME(CLONE_IO)};
+constexpr Name kClocks[] = {NAME(CLOCK_REALTIME),
+                            NAME(CLOCK_MONOTONIC),
+                            NAME(CLOCK_PROCESS_CPUTIME_ID),
+                            NAME(CLOCK_THREAD_CPUTIME_ID),
+                            NAME(CLOCK_MONOTONIC_RAW),
+                            NAME(CLOCK_REALTIME_COARSE),
+                            NAME(CLOCK_MONOTONIC_COARSE),
+                            NAME(CLOCK_BOOTTIME),
+                            NAME(CLOCK_REALTIME_ALARM),
+                            NAME(CLOCK_BOOTTIME_ALARM),
+                            NAME(CLOCK_TAI)};
 constexpr Name kFutexOps[] = {
-    NAME(FUTEX_WAIT),           NAME(FUTEX_WAKE),      NAME(FUTEX_FD),
+    NAME(FUTEX_WAIT),           NAME(FUTEX_WAKE),        NAME(FUTEX_FD),
     NAME(FUTEX_REQUEUE),        NAME(FUTEX_CMP_REQUEUE), NAME(FUTEX_WAKE_OP),
-    NAME(FUTEX_LOCK_PI),        NAME(FUTEX_UNLOCK_PI), NAME(FUTEX_TRYLOCK_PI),
+    NAME(FUTEX_LOCK_PI),        NAME(FUTEX_UNLOCK_PI),   NAME(FUTEX_TRYLOCK_PI),
     NAME(FUTEX_WAIT_BITSET),    NAME(FUTEX_WAKE_BITSET), NAME(FUTEX_WAIT_REQUEUE_PI),
     NAME(FUTEX_CMP_REQUEUE_PI), {13, "FUTEX_LOCK_PI2"}};
 constexpr Name kRestartCodes[] = {{512, "ERESTARTSYS"},
@@ -159,11 +179,21 @@ std::string quoted(std::string_view bytes, bool more) {
   for (const char c : bytes) {
     const auto byte = static_cast<unsigned char>(c);
     switch (c) {
-      case '\n': text += "\\n"; break;
-      case '\t': text += "\\t"; break;
-      case '\r': text += "\\r"; break;
-      case '"': text += "\\\""; break;
-      case '\\': text += "\\\\"; break;
+      case '\n':
+        text += "\\n";
+        break;
+      case '\t':
+        text += "\\t";
+        break;
+      case '\r':
+        text += "\\r";
+        break;
+      case '"':
+        text += "\\\"";
+        break;
+      case '\\':
+        text += "\\\\";
+        break;
       default:
         text += byte >= 0x20 && byte < 0x7f ? std::string(1, c) : fmt::format("\\x{:02x}", byte);
     }

@@ -15,6 +15,7 @@
 
 #include "emu/arch/x86_64/host_call.h"
 #include "emu/kernel/kernel.h"
+#include "emu/mem/address_limit.h"
 #include "emu/mem/user_copy_unsafe.h"
 
 namespace detent::syscalls {
@@ -116,17 +117,39 @@ Result<long> sys_personality(Task&, std::uint32_t persona) {
   return old & ~static_cast<long>(ADDR_NO_RANDOMIZE);
 }
 
-Result<long> sys_getrlimit(Task&, int resource, std::uint64_t limit) {
-  return host_call(SYS_getrlimit, resource, static_cast<std::int64_t>(limit));
+Result<long> sys_getrlimit(Task& task, int resource, std::uint64_t limit) {
+  if (!mem::is_shifted_limit(resource)) {
+    return host_call(SYS_getrlimit, resource, static_cast<std::int64_t>(limit));
+  }
+  rlimit found{};
+  TRY(host_call(SYS_getrlimit, resource, &found));
+  TRY(mem::copy_out(UserPtr<rlimit>(limit), mem::to_guest_limit(resource, found)));
+  return 0;
 }
 
 Result<long> sys_setrlimit(Task& task, int resource, std::uint64_t limit) {
   return sys_prlimit64(task, 0, resource, limit, 0);
 }
 
+// kernel/sys.c: the new limit is read before anything else, the old one written at the end.
+static Result<long> shifted_prlimit(int pid, int resource, std::uint64_t new_limit,
+                                    std::uint64_t old_limit) {
+  rlimit wanted{};
+  rlimit found{};
+  if (new_limit != 0) {
+    wanted = mem::to_host_limit(resource, TRY(mem::copy_in(UserPtr<const rlimit>(new_limit))));
+  }
+  TRY(host_call(SYS_prlimit64, pid, resource, new_limit != 0 ? &wanted : nullptr, &found));
+  if (old_limit != 0) {
+    TRY(mem::copy_out(UserPtr<rlimit>(old_limit), mem::to_guest_limit(resource, found)));
+  }
+  return 0;
+}
+
 // The host holds the limits: the kernel's own fds lie above RLIMIT_NOFILE without moving it.
 Result<long> sys_prlimit64(Task& task, int pid, int resource, std::uint64_t new_limit,
                            std::uint64_t old_limit) {
+  if (mem::is_shifted_limit(resource)) return shifted_prlimit(pid, resource, new_limit, old_limit);
   const long done = TRY(host_call(SYS_prlimit64, pid, resource, static_cast<std::int64_t>(new_limit),
                                   static_cast<std::int64_t>(old_limit)));
   if (resource == RLIMIT_NOFILE && new_limit != 0) task.process().read_fd_limit();
@@ -146,9 +169,12 @@ Result<long> sys_getrandom(Task& task, std::uint64_t buffer, std::uint64_t size,
   std::uint64_t done = 0;
   size = std::min<std::uint64_t>(size, 0x7ffff000);
   while (done < size) {
-    const std::size_t part = std::min<std::uint64_t>(size - done, chunk.size());
+    // Never over a page's end: what lies before a hole is filled and counted, as on Linux.
+    const std::uint64_t page_left = 4096 - (buffer + done) % 4096;
+    const std::size_t part = std::min<std::uint64_t>({size - done, chunk.size(), page_left});
     fill_from_seed(task, chunk.data(), part);
-    TRY(mem::copy_out_bytes(buffer + done, chunk.data(), part));
+    const Result<void> copied = mem::copy_out_bytes(buffer + done, chunk.data(), part);
+    if (!copied.ok()) return done > 0 ? Result<long>(static_cast<long>(done)) : copied.error();
     done += part;
   }
   return static_cast<long>(done);

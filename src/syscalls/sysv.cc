@@ -75,8 +75,8 @@ bool first_obstacle_waits(int semaphores, const Operations& operations) {
       if (!value.ok()) return true;  // not readable, or gone: the next try tells
       found = values.emplace(operation.sem_num, value.value()).first;
     }
-    const bool stops = operation.sem_op == 0 ? found->second != 0
-                                             : found->second + operation.sem_op < 0;
+    const bool stops =
+        operation.sem_op == 0 ? found->second != 0 : found->second + operation.sem_op < 0;
     if (stops) return (operation.sem_flg & IPC_NOWAIT) == 0;
     found->second += operation.sem_op;
   }
@@ -142,7 +142,8 @@ Result<long> posix_queue_call(Task& task, Fd queue, waitq::PollMask events, cons
   rules.what = what;
   rules.object = static_cast<std::uint64_t>(raw(queue));
   rules.on_timeout = Errno{ETIMEDOUT};
-  return try_then_wait(task, {queue, events, Errno{ETIMEDOUT}}, [&] { return rules; }, call);
+  return try_then_wait(
+      task, {queue, events, Errno{ETIMEDOUT}}, [&] { return rules; }, call);
 }
 
 }  // namespace
@@ -169,8 +170,8 @@ Result<long> sys_semtimedop(Task& task, int semaphores, UserPtr<sembuf> operatio
 
 Result<long> sys_semctl(Task& task, int semaphores, int index, int command,
                         std::uint64_t argument) {
-  return tell_change(task, arch::to_result(arch::host_syscall(SYS_semctl, arg(semaphores), arg(index),
-                                                              arg(command), argument)));
+  return tell_change(task, arch::to_result(arch::host_syscall(SYS_semctl, arg(semaphores),
+                                                              arg(index), arg(command), argument)));
 }
 
 Result<long> sys_msgsnd(Task& task, int queue, UserPtr<void> message, std::uint64_t size,
@@ -190,8 +191,8 @@ Result<long> sys_msgrcv(Task& task, int queue, UserPtr<void> message, std::uint6
 }
 
 Result<long> sys_msgctl(Task& task, int queue, int command, std::uint64_t argument) {
-  return tell_change(task, arch::to_result(arch::host_syscall(SYS_msgctl, arg(queue), arg(command),
-                                                              argument)));
+  return tell_change(
+      task, arch::to_result(arch::host_syscall(SYS_msgctl, arg(queue), arg(command), argument)));
 }
 
 Result<long> sys_mq_timedsend(Task& task, Fd queue, UserPtr<void> message, std::uint64_t size,

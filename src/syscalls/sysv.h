@@ -25,7 +25,8 @@ Result<long> sys_semtimedop(Task& task, int semaphores, UserPtr<sembuf> operatio
 /// Passed on; a change wakes those who wait here without a delay.
 Result<long> sys_semctl(Task& task, int semaphores, int index, int command, std::uint64_t argument);
 
-Result<long> sys_msgsnd(Task& task, int queue, UserPtr<void> message, std::uint64_t size, int flags);
+Result<long> sys_msgsnd(Task& task, int queue, UserPtr<void> message, std::uint64_t size,
+                        int flags);
 Result<long> sys_msgrcv(Task& task, int queue, UserPtr<void> message, std::uint64_t size, long type,
                         int flags);
 /// As sys_semctl.

@@ -77,6 +77,9 @@ void SetTimeout(int fd, int option, int ms) {
   CHECK_OK(setsockopt(fd, SOL_SOCKET, option, &value, sizeof value));
 }
 
+// What has passed at least when SetTimeout(.., 40) is over: Linux counts jiffies, and was measured 0.2 ms early.
+constexpr int64_t kLeast = 30 * kMs;
+
 void SetInt(int fd, int option, int value) {
   CHECK_OK(setsockopt(fd, SOL_SOCKET, option, &value, sizeof value));
 }
@@ -349,14 +352,14 @@ TEST(receive_timeout_is_EAGAIN_and_not_early) {
     char byte;
     int64_t start = Now();
     CHECK_ERRNO(recv(p.a, &byte, 1, 0), EAGAIN);
-    CHECK_GE(Now() - start, 40 * kMs);
+    CHECK_GE(Now() - start, kLeast);
     iovec part = {&byte, 1};
     msghdr message = {};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
     start = Now();
     CHECK_ERRNO(recvmsg(p.a, &message, 0), EAGAIN);
-    CHECK_GE(Now() - start, 40 * kMs);
+    CHECK_GE(Now() - start, kLeast);
     CHECK_ERRNO(recv(p.a, &byte, 1, MSG_DONTWAIT), EAGAIN);
     CHECK_EQ(send(p.b, "x", 1, 0), 1);
     CHECK_EQ(recv(p.a, &byte, 1, 0), 1);
@@ -365,7 +368,7 @@ TEST(receive_timeout_is_EAGAIN_and_not_early) {
   SetTimeout(listener.socket, SO_RCVTIMEO, 40);
   const int64_t start = Now();
   CHECK_ERRNO(accept(listener.socket, nullptr, nullptr), EAGAIN);
-  CHECK_GE(Now() - start, 40 * kMs);
+  CHECK_GE(Now() - start, kLeast);
 }
 
 TEST(wait_all_with_a_timeout_gives_what_came) {
@@ -384,7 +387,7 @@ TEST(send_timeout_gives_what_was_sent_then_EAGAIN) {
   SetTimeout(p.a, SO_SNDTIMEO, 40);
   const int64_t start = Now();
   const long sent = send(p.a, BigPattern(), kBig, 0);
-  CHECK_GE(Now() - start, 40 * kMs);
+  CHECK_GE(Now() - start, kLeast);
   CHECK(sent > 0 && sent < kBig);
   CHECK_ERRNO(send(p.a, BigPattern(), kBig, 0), EAGAIN);
 }

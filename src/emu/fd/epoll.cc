@@ -3,7 +3,7 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
-#include <array>
+#include <vector>
 
 #include "detent/assert.h"
 #include "emu/arch/x86_64/host_call.h"
@@ -21,7 +21,7 @@ constexpr std::uint32_t kExclusiveMayHave =
     kInOut | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
 // Host events taken in one wait, at most. A second host call could return the same level-triggered
 // members again, which no Linux does within one epoll_wait.
-constexpr std::size_t kHostBatch = 256;
+constexpr std::size_t kHostBatch = 1 << 20;
 
 }  // namespace
 
@@ -207,10 +207,9 @@ Epoll::Turn Epoll::take_turn(EpollItem& item, EventSink& sink) {
 }
 
 std::size_t Epoll::take_host_turn(std::size_t room, EventSink& sink, bool& fault) {
-  std::array<epoll_event, kHostBatch> events;
-  const std::size_t most = std::min(room, events.size());
+  std::vector<epoll_event> events(std::min({room, std::size_t{host_members_}, kHostBatch}));
   const Result<long> found =
-      host_call(SYS_epoll_pwait, host_fd_, events.data(), most, 0, nullptr, 8);
+      host_call(SYS_epoll_pwait, host_fd_, events.data(), events.size(), 0, nullptr, 8);
   const auto count = static_cast<std::size_t>(found.ok() ? found.value() : 0);
   for (std::size_t i = 0; i < count; ++i) {
     if (sink.put(events[i])) continue;

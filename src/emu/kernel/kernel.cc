@@ -2,8 +2,6 @@
 
 #include <sys/syscall.h>
 
-#include <set>
-
 #include "detent/assert.h"
 #include "emu/arch/x86_64/host_call.h"
 #include "emu/arch/x86_64/interrupts.h"
@@ -66,7 +64,11 @@ void Kernel::handle(Task& task, const arch::Trap& trap) {
       ++stats_.interrupts;
       break;
   }
-  scheduler_.after_trap(task);
+  if (trap.kind == arch::TrapKind::kInterrupt) {
+    scheduler_.after_interrupt(task);
+  } else {
+    scheduler_.after_trap(task);
+  }
   if (restart || task.signal_pending) task.signals->deliver(restart, task.current_syscall);
 }
 
@@ -110,15 +112,17 @@ void Kernel::become_child(Task& survivor) {
   process_.signals().drop_pending();
   survivor.signals->recompute();
   set_relatives(0, true);
+  warned_.clear();
   stats_ = {};
   start_ticking();
 }
 
-void Kernel::warn_once(const char* what) {
-  static std::set<std::string> told;
-  if (!told.insert(what).second) return;
-  const std::string text = std::string("detent: warning: not supported: ") + what + "\n";
-  static_cast<void>(host_call(SYS_write, 2, text.data(), text.size()));
+void Kernel::tell(std::string_view text) const {
+  static_cast<void>(host_call(SYS_write, config_.report_fd, text.data(), text.size()));
+}
+
+void Kernel::warn_once(const std::string& what) {
+  if (warned_.insert(what).second) tell("detent: warning: not supported: " + what + "\n");
 }
 
 void Kernel::start_ticking() { arch::start_tick(kTickMilliseconds); }

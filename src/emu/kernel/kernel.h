@@ -13,7 +13,9 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 
 #include "detent/config.h"
 #include "emu/kernel/time_source.h"
@@ -95,8 +97,10 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
     children_ = children;
     has_relatives_ = any;
   }
+  /// Prints `text` (with its newline) for the user, past whatever the guest did to its stderr.
+  void tell(std::string_view text) const;
   /// Tells the user, once per process and `what`, that an answer may differ from Linux's.
-  void warn_once(const char* what);
+  void warn_once(const std::string& what);
 
   void child_reaped() {
     if (children_ != 0) --children_;
@@ -117,6 +121,7 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   process::Process process_;
   Stats stats_;
   waitq::WaitQueue child_events_;
+  std::set<std::string> warned_;
   unsigned children_ = 0;
   bool has_relatives_ = false;
   bool quiet_children_ = false;

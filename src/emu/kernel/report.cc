@@ -1,23 +1,17 @@
 #include "emu/kernel/report.h"
 
 #include <fmt/format.h>
-#include <sys/syscall.h>
 
 #include <algorithm>
 #include <string_view>
 #include <vector>
 
-#include "emu/arch/x86_64/host_call.h"
 #include "emu/kernel/kernel.h"
 
 namespace detent::emu {
 namespace {
 
 const char* (*name_of)(long) = nullptr;
-
-void print(std::string_view text) {
-  static_cast<void>(arch::host_call(SYS_write, 2, text.data(), text.size()));
-}
 
 constexpr std::string_view kSignalWaits[] = {"pause", "rt_sigsuspend", "rt_sigtimedwait", "signalfd"};
 
@@ -51,7 +45,7 @@ void print_deadlock(Kernel& kernel) {
                         task.waiting.what != nullptr ? task.waiting.what : "?", task.waiting.object,
                         seconds);
   });
-  print(text);
+  kernel.tell(text);
 }
 
 void print_stats(Kernel& kernel) {
@@ -68,7 +62,7 @@ void print_stats(Kernel& kernel) {
   }
   std::ranges::stable_sort(calls, std::greater<>(), [](const auto& call) { return call.first; });
   for (const auto& [count, nr] : calls) text += fmt::format("{:>12}  {}\n", count, syscall_name(nr));
-  print(text);
+  kernel.tell(text);
 }
 
 }  // namespace detent::emu

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <vector>
 
@@ -70,7 +71,9 @@ Result<void> map_segment(int fd, const Elf64_Phdr& header, std::uint64_t base) {
     TRY(map(from, page_up(memory_end) - from, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
   }
   if ((prot & PROT_WRITE) && header.p_filesz != 0 && file_end % kPage != 0) {
-    std::memset(reinterpret_cast<void*>(file_end), 0, zero_page - file_end);
+    // Behind the end of a file that is too short there is nothing to write to.
+    static constexpr std::array<char, kPage> kZeros{};
+    TRY(mem::copy_out_bytes(file_end, kZeros.data(), zero_page - file_end));
   }
   return {};
 }

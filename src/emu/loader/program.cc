@@ -55,6 +55,12 @@ Result<void> check_permissions(int fd, std::string* complaint) {
   return {};
 }
 
+bool may_execute(int dir_fd, const std::string& name) {
+  struct stat status {};
+  return host_call(SYS_newfstatat, dir_fd, name.c_str(), &status, 0).ok() && S_ISREG(status.st_mode) &&
+         host_call(SYS_faccessat2, dir_fd, name.c_str(), X_OK, AT_EACCESS).ok();
+}
+
 Result<HostFile> open_executable(int dir_fd, const std::string& name, int flags,
                                  std::string* complaint) {
   int open_flags = O_RDONLY | O_CLOEXEC;
@@ -64,7 +70,12 @@ Result<HostFile> open_executable(int dir_fd, const std::string& name, int flags,
     const std::string self = "/proc/self/fd/" + std::to_string(dir_fd);
     fd = TRY(host_call(SYS_openat, AT_FDCWD, self.c_str(), open_flags, 0));
   } else {
-    fd = TRY(host_call(SYS_openat, dir_fd, name.c_str(), open_flags | O_NONBLOCK, 0));
+    const Result<long> opened =
+        host_call(SYS_openat, dir_fd, name.c_str(), open_flags | O_NONBLOCK, 0);
+    if (!opened.ok() && may_execute(dir_fd, name)) {
+      *complaint = "the file may be executed but cannot be read, and detent has to read it";
+    }
+    fd = TRY(opened);
   }
   HostFile file(static_cast<int>(fd));
   TRY(check_permissions(file.get(), complaint));
@@ -97,6 +108,7 @@ Result<ScriptLine> parse_script(const Header& header, std::size_t size) {
 
 const char* machine_name(unsigned machine) {
   switch (machine) {
+    case EM_X86_64: return "x32";  // asked only of 32-bit files
     case EM_386: return "i386";
     case EM_AARCH64: return "aarch64";
     case EM_ARM: return "arm";
@@ -107,14 +119,19 @@ const char* machine_name(unsigned machine) {
 
 Result<Elf64_Ehdr> check_elf(const Header& header, std::size_t size, std::string* complaint) {
   Elf64_Ehdr elf{};
-  if (size < sizeof(elf) || std::memcmp(header.data(), ELFMAG, SELFMAG) != 0) {
+  // Class and machine have the same place in 32-bit files, whose header is shorter.
+  if (size < offsetof(Elf64_Ehdr, e_version) || std::memcmp(header.data(), ELFMAG, SELFMAG) != 0) {
     *complaint = "not an ELF file or a script with a #! line";
     return Errno{ENOEXEC};
   }
-  std::memcpy(&elf, header.data(), sizeof(elf));
+  std::memcpy(&elf, header.data(), std::min(size, sizeof(elf)));
   if (elf.e_ident[EI_CLASS] != ELFCLASS64 || elf.e_machine != EM_X86_64) {
     *complaint = std::string("an ELF file for ") + machine_name(elf.e_machine) +
                  "; detent runs x86-64 programs";
+    return Errno{ENOEXEC};
+  }
+  if (size < sizeof(elf)) {
+    *complaint = "an ELF file that ends in its header";
     return Errno{ENOEXEC};
   }
   if (elf.e_type != ET_EXEC && elf.e_type != ET_DYN) {
@@ -173,7 +190,12 @@ Result<Program> find_program(int dir_fd, const std::string& filename, int flags,
   Program program;
   std::string name = filename;
   for (int depth = 0; depth <= kMaxScriptDepth; ++depth) {
-    program.file = TRY(open_executable(dir_fd, name, flags, complaint));
+    Result<HostFile> opened = open_executable(dir_fd, name, flags, complaint);
+    if (!opened.ok()) {
+      if (depth > 0) *complaint = "its interpreter " + name + " cannot be opened";
+      return opened.error();
+    }
+    program.file = std::move(opened).value();
     Header header{};
     const long size =
         TRY(host_call(SYS_pread64, program.file.get(), header.data(), header.size(), 0));

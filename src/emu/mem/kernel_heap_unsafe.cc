@@ -62,7 +62,7 @@ void make_heap() {
   heap_base = kHeapBase;
   heap_end = kHeapBase + kHeapSize;
   if (!map_range(kHeapBase, kHeapSize, PROT_READ | PROT_WRITE)) {
-    constexpr std::uint64_t kSmallHeap = 1ULL << 30;
+    constexpr std::uint64_t kSmallHeap = 16ULL << 20;
     const long at = arch::host_syscall(SYS_mmap, 0, kSmallHeap, PROT_READ | PROT_WRITE,
                                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ULL, 0);
     DETENT_ASSERT(at > 0);

@@ -20,7 +20,7 @@ Result<void> copy_in_bytes(void* to, std::uint64_t from, std::size_t size);
 Result<void> copy_out_bytes(std::uint64_t to, const void* from, std::size_t size);
 
 template <class T>
-Result<T> copy_in(UserPtr<T> from) {
+Result<std::remove_const_t<T>> copy_in(UserPtr<T> from) {
   static_assert(std::is_trivially_copyable_v<T>);
   std::remove_const_t<T> value;
   const Result<void> copied = copy_in_bytes(&value, from.address(), sizeof(T));

@@ -109,9 +109,13 @@ unsigned HostPoller::wait(std::optional<Duration> timeout) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
     const auto found = watches_.find(event.data.fd);
     if (found == watches_.end()) continue;
+    // The one shot disarmed every interest in the fd: those that did not fire are armed again.
+    const waitq::PollMask left = found->second->armed & ~event.events;
     if (found->second->armed != 0) --armed_;
     found->second->armed = 0;
     found->second->queue.notify(event.events, ~0U);
+    const bool all_know = (event.events & waitq::kAlways) != 0;
+    if (left != 0 && !all_know && !found->second->queue.empty()) watch(Fd{event.data.fd}, left);
   }
   return static_cast<unsigned>(count);
 }

@@ -1,6 +1,7 @@
 #include "emu/sched/scheduler.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "detent/assert.h"
 #include "emu/arch/x86_64/interrupts.h"
@@ -9,6 +10,8 @@ namespace detent::sched {
 namespace {
 
 constexpr Duration kTickLength = Duration::milliseconds(4);
+// Real programs compute for a tick or two between system calls, waiting for nothing.
+constexpr unsigned kQuietTicks = 10;
 
 // The timer of a park() with a deadline; lives on the parked task's kernel stack.
 class SleepTimer final : public timebase::Timer {
@@ -219,22 +222,33 @@ void Scheduler::after_trap(Task& current) {
   if (fired || slice_over || chooser_.choose(trace::Choice::kSwitchExit, 2) != 0) yield(current);
 }
 
+void Scheduler::after_interrupt(Task& current) {
+  owner_.drain_host_signals();
+  take_ticks(current);
+  if (expire_due() && !ready_.empty()) yield(current);
+}
+
 void Scheduler::take_ticks(Task& current) {
   const unsigned ticks = arch::take_ticks();
   if (ticks == 0) return;
   stats_.ticks += ticks;
-  if (virtual_clock_ == nullptr) {
-    if (poller_.watching()) poller_.wait(Duration());
-    expire_due();
-    yield(current);
-  } else if (entries_since_tick_ <= 1) {
-    // A whole tick of guest code without a system call: time has to pass for it, or a loop that waits
-    // for a timer's signal would never end. The one place where virtual time depends on the host's.
-    virtual_clock_->charge(Duration::nanoseconds(kTickLength.ns() * ticks));
-    expire_due();
-    yield(current);
-  }
-  entries_since_tick_ = 0;
+  if (virtual_clock_ != nullptr) return take_ticks_virtual(current, ticks);
+  if (poller_.watching()) poller_.wait(Duration());
+  expire_due();
+  yield(current);
+}
+
+// Guest code that goes on and on without entering the kernel: time has to pass for it, or a loop that
+// waits for a timer's signal or for another task would never end. The one place where virtual time depends
+// on the host's, so it is kept for loops that are long, and where there is something to wait for.
+void Scheduler::take_ticks_virtual(Task& current, unsigned ticks) {
+  const bool quiet = std::exchange(entries_since_tick_, 0) == 0;
+  quiet_ticks_ = quiet ? quiet_ticks_ + ticks : 0;
+  if (quiet_ticks_ < kQuietTicks) return;
+  if (ready_.empty() && !timers_.next_deadline()) return;
+  virtual_clock_->charge(Duration::nanoseconds(kTickLength.ns() * std::exchange(quiet_ticks_, 0)));
+  expire_due();
+  yield(current);
 }
 
 }  // namespace detent::sched

@@ -92,6 +92,9 @@ class Scheduler {
   /// Called after every trap was handled: charges virtual time, fires due timers, takes ticks, and may
   /// switch.
   void after_trap(Task& current);
+  /// Called instead where the host interrupted the guest, at an instant of its own: costs the guest no
+  /// virtual time and asks for no choice, or a run could not be repeated.
+  void after_interrupt(Task& current);
   /// First call of a new task's fiber: finishes the switch that led to it.
   void arrived();
   /// CPU time that `task` has used, the running slice included.
@@ -115,6 +118,7 @@ class Scheduler {
   void idle_virtual(std::optional<Instant<Monotonic>> deadline);
   bool expire_due();
   void take_ticks(Task& current);
+  void take_ticks_virtual(Task& current, unsigned ticks);
 
   timebase::ClockSet& clocks_;
   timebase::TimerQueue& timers_;
@@ -131,6 +135,7 @@ class Scheduler {
   arch::Fiber boot_fiber_;
   std::int64_t slice_start_ = 0;
   std::uint64_t entries_since_tick_ = 0;
+  unsigned quiet_ticks_ = 0;  ///< of guest code without a kernel entry
 };
 
 }  // namespace detent::sched

@@ -20,6 +20,9 @@ class Fiber {
   /// Leaves `from` (the running one) and continues `to`. Returns when somebody switches back.
   static void switch_to(Fiber& from, Fiber& to);
 
+  /// The stack pointer of a fiber that is not running: what lies above it on its stack is in use.
+  [[nodiscard]] void* saved_stack_pointer() const { return context_; }
+
  private:
   void* context_ = nullptr;
   void (*entry_)(void*) = nullptr;
