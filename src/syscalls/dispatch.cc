@@ -5,8 +5,10 @@
 
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "emu/arch/x86_64/host_call.h"
+#include "emu/arch/x86_64/kernel_fds.h"
 #include "emu/kernel/kernel.h"
 #include "syscalls/strace.h"
 #include "syscalls/table.h"
@@ -33,12 +35,19 @@ Result<long> pass_to_host(Task& task, long number) {
                                             user.syscall_arg(4), user.syscall_arg(5)));
 }
 
+// The kernel's own fds do not exist for the guest.
+bool names_kernel_fd(const Task& task, const Row& row) {
+  return std::string_view(row.arguments).starts_with("fd") &&
+         arch::is_kernel_fd(static_cast<std::int32_t>(task.user.syscall_arg(0)));
+}
+
 Result<long> serve(Task& task, long number, bool foreign_abi) {
   const Row& found = row(number);
   if (foreign_abi || found.support == Support::kAbsent) {
     warn_absent(task, number, found);
     return Errno{ENOSYS};
   }
+  if (names_kernel_fd(task, found)) return Errno{EBADF};
   if (found.support == Support::kHost) return pass_to_host(task, number);
   return found.adapter(task);
 }

@@ -36,7 +36,7 @@ Result<long> duplicated(Task& task, Fd from, Result<long> to) {
 }
 
 Result<long> dup_to(Task& task, Fd from, Fd to, long call, int flags) {
-  if (arch::is_kernel_fd(raw(from)) || arch::is_kernel_fd(raw(to))) return Errno{EBADF};
+  if (arch::is_kernel_fd(raw(to))) return Errno{EBADF};
   if (from != to) task.kernel().poller().forget(to);
   const Result<long> done = host_call(call, raw(from), raw(to), flags);
   if (done.ok() && from != to) {
@@ -95,7 +95,6 @@ Result<long> ioctl_emulated(Task&, fd::File& file, Fd fd, std::uint32_t request,
 }  // namespace
 
 Result<long> sys_close(Task& task, Fd fd) {
-  if (arch::is_kernel_fd(raw(fd))) return Errno{EBADF};
   // Forgotten first: afterwards the number cannot be taken out of the host's epoll set any more.
   drop(task, fd);
   return host_call(SYS_close, raw(fd));
@@ -112,7 +111,6 @@ Result<long> sys_close_range(Task& task, std::uint32_t first, std::uint32_t last
 }
 
 Result<long> sys_dup(Task& task, Fd fd) {
-  if (arch::is_kernel_fd(raw(fd))) return Errno{EBADF};
   return duplicated(task, fd, host_call(SYS_dup, raw(fd)));
 }
 
@@ -123,7 +121,6 @@ Result<long> sys_dup3(Task& task, Fd from, Fd to, int flags) {
 }
 
 Result<long> sys_fcntl(Task& task, Fd fd, int command, std::uint64_t argument) {
-  if (arch::is_kernel_fd(raw(fd))) return Errno{EBADF};
   if (command == F_SETLKW || command == F_OFD_SETLKW) {
     return lock_and_wait(task, fd, command, argument);
   }
@@ -136,7 +133,6 @@ Result<long> sys_fcntl(Task& task, Fd fd, int command, std::uint64_t argument) {
 }
 
 Result<long> sys_ioctl(Task& task, Fd fd, std::uint32_t request, std::uint64_t argument) {
-  if (arch::is_kernel_fd(raw(fd))) return Errno{EBADF};
   fd::File* file = task.process().fds().get(fd);
   if (file != nullptr && request != FIONBIO) {
     return ioctl_emulated(task, *file, fd, request, argument);

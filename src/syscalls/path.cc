@@ -41,8 +41,26 @@ bool is_fifo(Fd dir, std::int64_t path) {
   return host_call(SYS_newfstatat, raw(dir), path, &status, 0).ok() && S_ISFIFO(status.st_mode);
 }
 
+// What read(2) says of a FIFO, taking nothing: 0 if it is empty and has no writer, EAGAIN if it has one,
+// EFAULT if there is data, since the byte for it lies in read-only memory.
+bool has_writer_or_data(Fd fd) {
+  static constexpr char kReadOnly = 0;
+  return arch::host_syscall(SYS_read, arch::host_arg(std::int64_t{raw(fd)}),
+                            arch::host_arg(&kReadOnly), 1) != 0;
+}
+
+// A reader's open waits for a writer, who need not write. One who has left again shows as a hang-up.
+Result<void> wait_for_writer(Task& task, Fd fd) {
+  const auto look = [&]() -> long {
+    const bool was_opened = sched::HostPoller::ready_now(fd, waitq::kIn) != 0;
+    return was_opened || has_writer_or_data(fd) ? 0 : -EAGAIN;
+  };
+  TRY(host_retry(task, Errno{EAGAIN}, "open", look));
+  return {};
+}
+
 // fifo(7): a blocking open waits for the other end. With O_NONBLOCK a writer gets ENXIO until there is a
-// reader, so it tries again; a reader opens at once and waits for the first byte or for a hang-up.
+// reader, so it tries again; a reader opens at once and looks for a writer again and again.
 Result<long> open_fifo(Task& task, Fd dir, std::int64_t path, int flags, std::uint32_t mode) {
   const auto open_now = [&] {
     return arch::host_syscall(SYS_openat, arch::host_arg(std::int64_t{raw(dir)}),
@@ -51,15 +69,13 @@ Result<long> open_fifo(Task& task, Fd dir, std::int64_t path, int flags, std::ui
   };
   const long opened = TRY(host_retry(task, Errno{ENXIO}, "open", open_now));
   const Fd fd{static_cast<std::int32_t>(opened)};
-  host_call(SYS_fcntl, raw(fd), F_SETFL, flags & ~O_NONBLOCK).value();
-  if ((flags & O_ACCMODE) == O_RDONLY) {
-    const Result<long> ready = host_io(task, fd, waitq::kIn, "open", [] { return 0L; });
-    if (!ready.ok()) {
-      task.kernel().poller().forget(fd);
-      host_call(SYS_close, raw(fd)).value();
-      return ready.error();
-    }
+  const bool reads = (flags & O_ACCMODE) == O_RDONLY;
+  const Result<void> met = reads ? wait_for_writer(task, fd) : Result<void>();
+  if (!met.ok()) {
+    host_call(SYS_close, raw(fd)).value();
+    return met.error();
   }
+  host_call(SYS_fcntl, raw(fd), F_SETFL, flags & ~O_NONBLOCK).value();
   return opened;
 }
 

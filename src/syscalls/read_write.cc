@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "emu/arch/x86_64/host_call.h"
-#include "emu/arch/x86_64/kernel_fds.h"
 #include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
 #include "emu/sched/block.h"
@@ -196,7 +195,6 @@ Result<long> host_write(Task& task, Fd fd, const Vector& vector) {
 }  // namespace
 
 Result<long> sys_read(Task& task, Fd fd, std::uint64_t buffer, std::uint64_t size) {
-  if (arch::is_kernel_fd(raw(fd))) return Errno{EBADF};
   const Vector vector{piece(buffer, std::min<std::uint64_t>(size, kMaxCount))};
   if (task.process().fds().get(fd) == nullptr) return host_read(task, fd, vector);
   if (!mem::is_user_range(buffer, size)) return Errno{EFAULT};
@@ -204,7 +202,6 @@ Result<long> sys_read(Task& task, Fd fd, std::uint64_t buffer, std::uint64_t siz
 }
 
 Result<long> sys_write(Task& task, Fd fd, std::uint64_t buffer, std::uint64_t size) {
-  if (arch::is_kernel_fd(raw(fd))) return Errno{EBADF};
   const Vector vector{piece(buffer, std::min<std::uint64_t>(size, kMaxCount))};
   if (task.process().fds().get(fd) == nullptr) return host_write(task, fd, vector);
   if (!mem::is_user_range(buffer, size)) return Errno{EFAULT};
@@ -212,7 +209,6 @@ Result<long> sys_write(Task& task, Fd fd, std::uint64_t buffer, std::uint64_t si
 }
 
 Result<long> sys_readv(Task& task, Fd fd, std::uint64_t address, std::uint64_t count) {
-  if (arch::is_kernel_fd(raw(fd))) return Errno{EBADF};
   if (task.process().fds().host_kind(fd) == fd::HostKind::kBad) return Errno{EBADF};
   const Vector vector = TRY(copy_in_vector(address, count));
   if (task.process().fds().get(fd) == nullptr) return host_read(task, fd, vector);
@@ -221,7 +217,6 @@ Result<long> sys_readv(Task& task, Fd fd, std::uint64_t address, std::uint64_t c
 }
 
 Result<long> sys_writev(Task& task, Fd fd, std::uint64_t address, std::uint64_t count) {
-  if (arch::is_kernel_fd(raw(fd))) return Errno{EBADF};
   if (task.process().fds().host_kind(fd) == fd::HostKind::kBad) return Errno{EBADF};
   const Vector vector = TRY(copy_in_vector(address, count));
   if (task.process().fds().get(fd) == nullptr) return host_write(task, fd, vector);

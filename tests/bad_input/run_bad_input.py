@@ -150,6 +150,12 @@ def as_user(uid):
     return {'user': uid, 'group': uid, 'extra_groups': []} if os.getuid() == 0 else {}
 
 
+def may_raise_limits():
+    with open('/proc/self/status', encoding='ascii') as file:
+        capabilities = int(re.search(r'^CapEff:\s*(\w+)', file.read(), re.M)[1], 16)
+    return bool(capabilities >> 24 & 1)  # CAP_SYS_RESOURCE
+
+
 def elf(machine, bits=64, kind=2, size=None):
     """An ELF header and one program header of nothing."""
     ident = b'\x7fELF' + bytes([bits // 32, 1, 1, 0]) + bytes(8)
@@ -360,7 +366,7 @@ def little_memory_allowed(world):
     world.detent(world.guest, 'inherited-memory-limit', **soft).expect(FINE)
     world.same('/bin/sh', '-c', 'ulimit -v; ulimit -Hv', **soft)
     hard = {'preexec_fn': lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 29, 1 << 29))}
-    if os.getuid() == 0:
+    if may_raise_limits():
         world.detent(world.guest, 'inherited-memory-limit', **hard).expect(FINE)
     world.detent(world.guest, 'works', **hard, **as_user(NOBODY)).expect(CANNOT_RUN, 'RLIMIT_AS')
     tiny = {'preexec_fn': lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 26, 1 << 26))}

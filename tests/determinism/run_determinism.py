@@ -59,7 +59,7 @@ class Suite:
         self.failed += 1
         print(f'FAILED {name}: {why}\n    {shlex.join(run.command)}', flush=True)
 
-    def test(self, name, command):
+    def test(self, name, command, environment_sizes):
         first = {}
         for strategy in ('fifo', 'random'):
             for seed in SEEDS:
@@ -67,16 +67,16 @@ class Suite:
                 again = Run(self.detent, command, strategy, seed)
                 first[strategy, seed] = run
                 self.verdict(f'{name}, {strategy}, seed {seed}', run.difference(again), run)
-        self.other_place(name, command, first['random', 1])
+        self.other_place(name, command, first['random', 1], environment_sizes)
         distinct = {(b'\n'.join(first['random', seed].trace)) for seed in SEEDS}
         why = '' if len(distinct) == len(SEEDS) else f'{len(distinct)} traces of {len(SEEDS)} seeds'
         self.verdict(f'{name}, seeds differ', why, first['random', 1])
 
-    def other_place(self, name, command, run):
+    def other_place(self, name, command, run, environment_sizes):
         """Addresses on the stack follow the size of the environment, so stdout may show them."""
         moved = Run(self.detent, command, 'random', 1, cwd=tempfile.gettempdir())
         self.verdict(f'{name}, another directory', run.difference(moved), moved)
-        for size in (1, 1000, 100000):
+        for size in environment_sizes:
             environment = {'PATH': '/usr/bin:/bin', 'LC_ALL': 'C', 'PADDING': 'x' * size}
             padded = Run(self.detent, command, 'random', 1, env=environment)
             self.verdict(f'{name}, environment of {size} bytes', run.difference(padded, stdout=False), padded)
@@ -91,8 +91,11 @@ def main():
     suite = Suite(options.detent)
     for guest in options.guests:
         path = os.path.abspath(guest)
-        command = ['/usr/bin/python3', '-S', path] if path.endswith('.py') else [path, 'addresses']
-        suite.test(os.path.basename(guest), command)
+        # Python copies its environment, and asks for more memory if that is big.
+        if path.endswith('.py'):
+            suite.test(os.path.basename(guest), ['/usr/bin/python3', '-S', path], (1, 1000))
+        else:
+            suite.test(os.path.basename(guest), [path, 'addresses'], (1, 1000, 100000))
     print(f'{suite.passed} passed, {suite.failed} failed')
     return 1 if suite.failed else 0
 

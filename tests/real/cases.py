@@ -144,6 +144,8 @@ PRAGMA integrity_check;
     Case('ending-thread-exits-group', ['{build}/ending', 'thread'], silent=True),
     Case('ending-last-thread', ['{build}/ending', 'last-thread'], silent=True),
     Case('ending-children', ['{build}/ending', 'children']),
+    # --- bugs that were found on the way: tests/regress ---
+    guest('fifo_open_waits_for_writer'),
 ]
 
 

@@ -72,7 +72,7 @@ Result<HostFile> open_executable(int dir_fd, const std::string& name, int flags,
   } else {
     const Result<long> opened =
         host_call(SYS_openat, dir_fd, name.c_str(), open_flags | O_NONBLOCK, 0);
-    if (!opened.ok() && may_execute(dir_fd, name)) {
+    if (!opened.ok() && opened.error() == Errno{EACCES} && may_execute(dir_fd, name)) {
       *complaint = "the file may be executed but cannot be read, and detent has to read it";
     }
     fd = TRY(opened);

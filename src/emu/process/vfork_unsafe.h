@@ -10,8 +10,9 @@
 
 namespace detent::process {
 
-/// Called on `task`'s kernel stack, with host signals held back (arch::HostSignalsBlocked). Returns 0 in the child; in the parent the child's pid, once it has
-/// exec'ed or ended. The parent's other tasks stand still meanwhile (docs/limitations.md).
+/// Called on `task`'s kernel stack, with host signals held back (arch::HostSignalsBlocked). Returns 0
+/// in the child; in the parent the child's pid, once it has exec'ed or ended. The parent's other tasks
+/// stand still meanwhile (docs/limitations.md).
 Result<long> host_vfork(Task& task, std::uint64_t exit_signal);
 
 }  // namespace detent::process

@@ -198,8 +198,8 @@ func collect() {
 		}
 	}()
 	nodes := 0
-	for round := 0; round < 3; round++ {
-		nodes += tree(13).count()
+	for round := 0; round < 1; round++ {
+		nodes += tree(15).count()
 		runtime.GC()
 	}
 	atomic.StoreInt32(&stop, 1)

@@ -10,7 +10,7 @@ static pthread_barrier_t all_here;
 static atomic_int awake;
 static long milliseconds;
 
-static void* sleeper(void* argument) {
+static void* sleeper(void* unused) {
   const struct timespec span = {milliseconds / 1000, milliseconds % 1000 * 1000000};
   struct timespec before, after;
   pthread_barrier_wait(&all_here);
@@ -20,7 +20,8 @@ static void* sleeper(void* argument) {
   const double slept = (double)(after.tv_sec - before.tv_sec) * 1e3 +
                        (double)(after.tv_nsec - before.tv_nsec) / 1e6;
   if (slept >= (double)milliseconds) atomic_fetch_add(&awake, 1);
-  return argument;
+  (void)unused;
+  return &awake;
 }
 
 // Of this process, in MiB: what the stacks of all threads really took.
@@ -45,8 +46,7 @@ int main(int argc, char** argv) {
   pthread_attr_setstacksize(&attributes, 256 * 1024);
   pthread_barrier_init(&all_here, NULL, (unsigned)count);
   int started = 0;
-  while (started < count &&
-         pthread_create(&threads[started], &attributes, sleeper, &attributes) == 0) {
+  while (started < count && pthread_create(&threads[started], &attributes, sleeper, NULL) == 0) {
     ++started;
   }
   printf("started %d\n", started);
@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
   int joined = 0;
   for (int i = 0; i < count; ++i) {
     void* result = NULL;
-    joined += pthread_join(threads[i], &result) == 0 && result == &attributes;
+    joined += pthread_join(threads[i], &result) == 0 && result == &awake;
   }
   printf("joined %d, slept long enough %d\n", joined, awake);
   print_memory();

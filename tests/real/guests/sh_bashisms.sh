@@ -9,7 +9,7 @@ exec {UP[1]}>&-; wait "$UP_PID"; echo "coproc $?"
 read -t 0.1 x < <(sleep 5); echo "read $((${?} > 128))"
 declare -A map=([k]=v [l]=w); for k in k l; do echo "$k=${map[$k]}"; done
 SECONDS=0; sleep 2; ((SECONDS >= 2)) && echo "two seconds"
-for i in 1 2 3; do (sleep 0.$i; exit "$i") & done
+for i in 2 8 14; do (sleep $((i / 10)).$((i % 10)); exit "$i") & done  # far apart: bash may reap two at once
 wait -n; echo "first $?"
 wait -n; echo "second $?"
 wait

@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""stress-ng: each stressor on its own for a second, with --verify.
+
+    stress_ng.py --detent PATH [--time real|virtual] [STRESSOR...]
+
+A stressor passes if stress-ng ends with status 0, complains of nothing and counts bogo operations. Those
+that hand a futex or an eventfd to a child process count, and are expected to be told of as not there yet,
+until emulated objects are shared between processes (docs/limitations.md).
+"""
+import re
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+from real_suite import Suite, run  # noqa: E402
+
+STRESSORS = ['timerfd', 'epoll', 'poll', 'mutex', 'sem', 'timer', 'clock', 'pthread']
+# What they do between processes is refused loudly; they must still end, and in time.
+SHARING = ['eventfd', 'futex']
+
+
+def stress(prefix, name, work):
+    command = ['stress-ng', f'--{name}', '1', '-t', '1', '--verify', '--metrics-brief',
+               '--temp-path', work]
+    status, out, seconds = run(prefix + command, 60, work)
+    found = re.search(rf'\] {name} +(\d+) ', out)
+    return status, out, int(found[1]) if found else 0, seconds
+
+
+def main():
+    suite = Suite(__doc__, {'stress-ng': 'stress-ng'})
+    with tempfile.TemporaryDirectory(prefix='detent-stress-') as work:
+        for name in filter(suite.wanted, STRESSORS + SHARING):
+            status, out, operations, seconds = stress(suite.prefix, name, work)
+            complaint = ''
+            if status != 0:
+                complaint = f'status {status}'
+            elif name in STRESSORS and operations == 0:
+                complaint = 'no bogo operations'
+            elif name in STRESSORS and re.search(r'fail|detent:', out):
+                complaint = 'it complains'
+            suite.check(name, complaint, out if complaint else f'{operations} in {seconds:.1f} s')
+    suite.finish()
+
+
+if __name__ == '__main__':
+    main()
