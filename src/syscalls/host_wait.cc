@@ -66,6 +66,31 @@ Result<long> wait_then_try(Task& task, const HostEvent& event, const sched::Wait
   return sched::block_until<long>(task.kernel().scheduler(), task, rules, attempt);
 }
 
+// A call that waits for a change made in this process. Whoever makes it tries the call at once, as Linux
+// does for semop(2) and msgrcv(2) (do_smart_update(), pipelined_send()): what it released belongs to the
+// first in line, and it cannot take it back before that task runs.
+class HandOff final : public waitq::Waiter {
+ public:
+  HandOff(Task& task, Errno again, const HostTry& call)
+      : Waiter(waitq::kAllEvents), task_(task), again_(again), call_(call) {}
+  /// Set once the call has been made for the task.
+  [[nodiscard]] const std::optional<long>& answer() const { return answer_; }
+
+ private:
+  bool wake(waitq::PollMask) override {
+    if (answer_) return false;
+    const long answer = try_once(call_);
+    if (answer == -again_.value) return false;
+    answer_ = answer;
+    task_.kernel().scheduler().make_ready(task_);
+    return true;
+  }
+  Task& task_;
+  Errno again_;
+  const HostTry& call_;
+  std::optional<long> answer_;
+};
+
 // `rules` for one pause: its end, or the call's own deadline if that comes first.
 sched::WaitRules rules_of_pause(emu::Kernel& kernel, const sched::WaitRules& rules,
                                 Duration pause) {
@@ -98,11 +123,13 @@ Result<long> retry_paced(Task& task, Errno again, const sched::WaitRules& rules,
                          waitq::WaitQueue* changed, const HostTry& call) {
   emu::Kernel& kernel = task.kernel();
   waitq::WaitQueue nobody;
-  waitq::WaitQueue* queue = changed != nullptr ? changed : &nobody;
+  HandOff hand_off(task, again, call);
   const auto attempt = [&]() -> waitq::Attempt<long> {
-    const long answer = try_once(call);
+    const long answer = hand_off.answer() ? *hand_off.answer() : try_once(call);
     if (answer != -again.value) return arch::to_result(answer);
-    return waitq::Blocked{queue, waitq::kAllEvents};
+    // Linked after the first try, so that it keeps its place in line over all pauses.
+    if (changed != nullptr && !hand_off.is_linked()) changed->add(hand_off);
+    return waitq::Blocked{&nobody, waitq::kAllEvents};
   };
   const sched::HostRetryScope retrying(kernel.poller());
   for (Duration pause = kFirstPause;; pause = std::min(pause + pause, longest_pause(kernel))) {

@@ -35,7 +35,8 @@ Result<long> try_then_wait(Task& task, const HostEvent& event, const WaitChoice&
 
 /// For calls with no readiness to poll (semop, msgrcv): calls until the answer is not `again`, waiting
 /// for a notification of `changed` (null: there is none) and, since other processes notify nobody
-/// here, for short pauses that host time paces.
+/// here, for short pauses that host time paces. A notification makes the call right there, in the order
+/// of waiting, and reports how many calls it completed.
 Result<long> retry_paced(Task& task, Errno again, const sched::WaitRules& rules,
                          waitq::WaitQueue* changed, const HostTry& call);
 

@@ -5,9 +5,15 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "emu/arch/x86_64/host_call.h"
+#include "emu/arch/x86_64/kernel_fds.h"
 #include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
 #include "syscalls/host_io.h"
@@ -102,7 +108,50 @@ Result<long> readlink_at(Task& task, Fd dir, UserPtr<const char> path, std::uint
   return static_cast<long>(length);
 }
 
+// True for an open /proc/<own pid>/fd or fdinfo.
+bool lists_own_fds(Task& task, Fd fd) {
+  const std::string link = "/proc/self/fd/" + std::to_string(raw(fd));
+  std::array<char, 64> target;
+  const Result<long> length =
+      host_call(SYS_readlinkat, AT_FDCWD, link.c_str(), target.data(), target.size());
+  if (!length.ok()) return false;
+  const std::string_view name(target.data(), static_cast<std::size_t>(length.value()));
+  const std::string own = "/proc/" + std::to_string(raw(task.process().pid()));
+  return name.starts_with(own) && (name.ends_with("/fd") || name.ends_with("/fdinfo"));
+}
+
+bool names_kernel_fd(const char* entry_name) {
+  int number = -1;
+  const char* end = entry_name + std::strlen(entry_name);
+  return std::from_chars(entry_name, end, number).ptr == end && arch::is_kernel_fd(number);
+}
+
+// Closes up the records of `bytes` (struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name).
+void drop_kernel_fds(std::vector<char>& bytes) {
+  std::vector<char> kept;
+  std::uint16_t length = 0;
+  for (std::size_t at = 0; at < bytes.size(); at += length) {
+    std::memcpy(&length, &bytes[at + 16], sizeof(length));
+    if (names_kernel_fd(&bytes[at + 19])) continue;
+    kept.insert(kept.end(), &bytes[at], &bytes[at] + length);
+  }
+  bytes = std::move(kept);
+}
+
 }  // namespace
+
+Result<long> sys_getdents64(Task& task, Fd fd, std::uint64_t buffer, std::uint32_t size) {
+  const long got =
+      TRY(host_call(SYS_getdents64, raw(fd), static_cast<std::int64_t>(buffer), size));
+  if (got == 0 || !lists_own_fds(task, fd)) return got;
+  std::vector<char> bytes(static_cast<std::size_t>(got));
+  TRY(mem::copy_in_bytes(bytes.data(), buffer, bytes.size()));
+  drop_kernel_fds(bytes);
+  // Nothing left of this part does not mean the end of the directory.
+  if (bytes.empty()) return sys_getdents64(task, fd, buffer, size);
+  TRY(mem::copy_out_bytes(buffer, bytes.data(), bytes.size()));
+  return static_cast<long>(bytes.size());
+}
 
 Result<long> sys_open(Task& task, UserPtr<const char> path, int flags, std::uint32_t mode) {
   return open_at(task, Fd{AT_FDCWD}, path, flags, mode);

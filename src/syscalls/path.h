@@ -23,4 +23,7 @@ Result<long> sys_readlink(Task& task, UserPtr<const char> path, std::uint64_t bu
 Result<long> sys_readlinkat(Task& task, Fd dir, UserPtr<const char> path, std::uint64_t buffer,
                             int size);
 
+/// Leaves the kernel's own fds out of /proc/self/fd and /proc/self/fdinfo.
+Result<long> sys_getdents64(Task& task, Fd fd, std::uint64_t buffer, std::uint32_t size);
+
 }  // namespace detent::syscalls

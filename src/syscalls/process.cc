@@ -24,6 +24,9 @@ namespace {
 
 using arch::host_call;
 
+// New namespaces are the host's affair: the child is a process of the host like any other.
+constexpr std::uint64_t kNamespaceFlags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+                                          CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP;
 // Flags with a meaning for a new process that we keep; the host sees none of them.
 constexpr std::uint64_t kKnownFlags = CLONE_VM | CLONE_VFORK | CLONE_CHILD_SETTID |
                                       CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID | CLONE_SETTLS |
@@ -33,7 +36,8 @@ Result<long> fork_host(Task& task, const CloneRequest& request) {
   const arch::HostSignalsBlocked blocked;
   task.kernel().drain_host_signals();
   if (request.flags & CLONE_VM) return process::host_vfork(task, request.exit_signal);
-  return host_call(SYS_clone, request.exit_signal, 0, 0, 0, 0);
+  const std::uint64_t flags = request.exit_signal | (request.flags & kNamespaceFlags);
+  return arch::to_result(arch::host_syscall(SYS_clone, flags));
 }
 
 void start_child(Task& task, const CloneRequest& request) {
@@ -157,7 +161,7 @@ Result<long> sys_vfork(Task& task) {
 }
 
 Result<long> clone_process(Task& task, const CloneRequest& request) {
-  if (request.flags & ~kKnownFlags) {
+  if (request.flags & ~(kKnownFlags | kNamespaceFlags)) {
     task.kernel().warn_once("clone with flags that detent does not support");
     return Errno{EINVAL};
   }

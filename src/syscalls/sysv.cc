@@ -33,7 +33,10 @@ waitq::WaitQueue& changed_here(Task& task) {
 }
 
 Result<long> tell_change(Task& task, const Result<long>& result) {
-  if (result.ok()) changed_here(task).notify(waitq::kAllEvents, ~0U);
+  if (!result.ok()) return result;
+  // A completed call may let one pass that stands before it in the line: from the start again.
+  while (changed_here(task).notify(waitq::kAllEvents, ~0U) != 0) {
+  }
   return result;
 }
 

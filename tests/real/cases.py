@@ -7,6 +7,9 @@ import dataclasses
 import re
 import sys
 
+sys.dont_write_bytecode = True
+import cases2  # noqa: E402  (after the line above, or it would leave a __pycache__ in the tree)
+
 BOTH = ('real', 'virtual')
 
 
@@ -147,6 +150,8 @@ PRAGMA integrity_check;
     # --- bugs that were found on the way: tests/regress ---
     guest('fifo_open_waits_for_writer'),
 ]
+
+CASES += cases2.rows(Case)
 
 
 def find(name):

@@ -45,12 +45,13 @@ class Suite:
         sys.exit(int(self.failed != 0))
 
 
-def run(command, timeout=60, cwd=None, stdin=None):
+def run(command, timeout=60, cwd=None, stdin=None, env=None):
     """(exit status or "hung", output with errors, seconds). The whole session is killed at the end."""
     started = time.monotonic()
     process = subprocess.Popen(command, stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd,
-                               errors='replace', start_new_session=True)
+                               errors='replace', start_new_session=True,
+                               env=dict(os.environ, **(env or {})))
     try:
         out, _ = process.communicate(stdin, timeout)
         status = process.returncode

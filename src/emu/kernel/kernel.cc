@@ -129,6 +129,10 @@ void Kernel::start_ticking() { arch::start_tick(kTickMilliseconds); }
 
 void Kernel::on_stuck() {
   if (config_.wait_on_deadlock || anybody_waits_for_signal(*this)) return;
+  // An event loop with nothing to do is no bug by itself: in real time, and where another process of the
+  // session may send the signal that ends it, it waits as it would natively.
+  const bool may_be_signalled = !time_is_virtual() || has_relatives_;
+  if (may_be_signalled && anybody_waits_in_event_loop(*this)) return;
   print_deadlock(*this);
   exit_process(kExitDeadlock);
 }

@@ -1,6 +1,7 @@
 #include "emu/kernel/report.h"
 
 #include <fmt/format.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <string_view>
@@ -29,6 +30,16 @@ bool anybody_waits_for_signal(Kernel& kernel) {
   kernel.process().for_each_task([&](Task& task) {
     const std::string_view what = task.waiting.what != nullptr ? task.waiting.what : "";
     found = found || std::ranges::find(kSignalWaits, what) != std::end(kSignalWaits);
+  });
+  return found;
+}
+
+bool anybody_waits_in_event_loop(Kernel& kernel) {
+  constexpr long kCalls[] = {SYS_poll,       SYS_ppoll,       SYS_select,     SYS_pselect6,
+                             SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_pwait2};
+  bool found = false;
+  kernel.process().for_each_task([&](Task& task) {
+    found = found || std::ranges::find(kCalls, task.current_syscall) != std::end(kCalls);
   });
   return found;
 }

@@ -7,6 +7,8 @@ class Kernel;
 
 /// True if a blocked task waits for a signal, which the outside world may send at any time.
 bool anybody_waits_for_signal(Kernel& kernel);
+/// True if a task waits in poll, select or epoll_wait.
+bool anybody_waits_in_event_loop(Kernel& kernel);
 /// Every task: its call, the object it waits for, and since when.
 void print_deadlock(Kernel& kernel);
 /// Calls by door and by number, switches, timers.
