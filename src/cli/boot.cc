@@ -104,6 +104,7 @@ void boot_guest(const process::Booted& booted) {
   process.brk().start = process.brk().end = (program.end + 4095) & ~std::uint64_t{4095};
   process.read_fd_limit();
   kernel->set_relatives(record.children, record.has_relatives);
+  if (record.session_fd >= 0) kernel->join_session(record.session_fd, record.session_slot);
 
   arch::UserState user;
   user.regs.rip = start.entry;

@@ -88,6 +88,8 @@ process::BootRecord boot_record(Task& task) {
     const process::ITimers::Times times = task.process().itimers().get(which);
     record.interval_timers[which] = {times.value, times.interval};
   }
+  record.session_fd = kernel.session().fd();
+  record.session_slot = kernel.session().slot();
   record.children = kernel.children();
   record.has_relatives = kernel.has_relatives();
   return record;
@@ -170,8 +172,12 @@ Result<long> clone_process(Task& task, const CloneRequest& request) {
     task.kernel().warn_once("clone with CLONE_VM but neither CLONE_THREAD nor CLONE_VFORK");
     return Errno{EINVAL};
   }
+  TRY(task.kernel().before_fork());
   task.kernel().child_started(request.exit_signal == SIGCHLD);
   const Result<long> pid = fork_host(task, request);
+  if (!pid.ok() || pid.value() > 0) {
+    task.kernel().after_fork(static_cast<int>(pid.ok() ? pid.value() : 0));
+  }
   if (!pid.ok()) {
     task.kernel().child_reaped();
     return pid.error();

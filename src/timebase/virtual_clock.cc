@@ -1,16 +1,19 @@
 #include "timebase/virtual_clock.h"
 
-#include <algorithm>
-
 #include "detent/assert.h"
 
 namespace detent::timebase {
 
 void VirtualClock::charge(Duration cost) {
   DETENT_ASSERT(cost >= Duration());
-  now_ = now_ + cost;
+  now_->fetch_add(cost.ns(), std::memory_order_relaxed);
 }
 
-void VirtualClock::advance_to(Instant<Monotonic> instant) { now_ = std::max(now_, instant); }
+// Another process may move a shared clock at the same time: whoever is further ahead wins.
+void VirtualClock::advance_to(Instant<Monotonic> instant) {
+  std::int64_t now = now_->load(std::memory_order_relaxed);
+  while (now < instant.ns() && !now_->compare_exchange_weak(now, instant.ns())) {
+  }
+}
 
 }  // namespace detent::timebase

@@ -4,15 +4,20 @@
 // it a small fixed cost, so that a loop that polls the clock makes progress. It never goes back.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+
 #include "timebase/clock.h"
 
 namespace detent::timebase {
 
 class VirtualClock final : public ClockSource {
  public:
-  explicit VirtualClock(Instant<Monotonic> start) : now_(start) {}
+  explicit VirtualClock(Instant<Monotonic> start) : own_(start.ns()) {}
 
-  [[nodiscard]] Instant<Monotonic> now() override { return now_; }
+  [[nodiscard]] Instant<Monotonic> now() override {
+    return Instant<Monotonic>::from_ns(now_->load(std::memory_order_relaxed));
+  }
   [[nodiscard]] bool is_virtual() const override { return true; }
   [[nodiscard]] Duration host_time_until(Instant<Monotonic>) override { return Duration(); }
 
@@ -21,8 +26,12 @@ class VirtualClock final : public ClockSource {
   /// Jumps to `instant`; a past instant leaves the clock where it is.
   void advance_to(Instant<Monotonic> instant);
 
+  /// From now on the time is kept in `cell`, which other processes read and move too.
+  void share(std::atomic<std::int64_t>& cell) { now_ = &cell; }
+
  private:
-  Instant<Monotonic> now_;
+  std::atomic<std::int64_t> own_;
+  std::atomic<std::int64_t>* now_ = &own_;
 };
 
 }  // namespace detent::timebase

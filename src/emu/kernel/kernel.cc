@@ -30,7 +30,7 @@ Kernel::Kernel(const Config& config, const ClockState& clocks, Dispatch dispatch
       time_(config, clocks),
       timers_(time_.clocks()),
       chooser_(trace::make_chooser(config.strategy, config.seed).value()),
-      scheduler_(time_.clocks(), timers_, poller_, *chooser_, time_.virtual_clock(), *this,
+      scheduler_(time_.clocks(), timers_, poller_, *chooser_, time_.virtual_clock(), session_, *this,
                  {Duration::nanoseconds(config.syscall_cost_ns), Duration::milliseconds(10),
                   Duration::nanoseconds(config.io_grace_ns), config.livelock_entries}),
       process_(host_pid(), *this, scheduler_, *this) {
@@ -102,7 +102,30 @@ void Kernel::exit_task(Task& task, int status) {
   scheduler_.exit_current(task, [](Task& dead) { dead.process().reap(dead); });
 }
 
+Result<void> Kernel::before_fork() {
+  if (!time_is_virtual()) return {};
+  session_.create(clocks().monotonic().ns());
+  time_.virtual_clock()->share(session_.now());
+  child_slot_ = TRY(session_.reserve_slot());
+  return {};
+}
+
+void Kernel::after_fork(int pid) {
+  if (!session_.active()) return;
+  if (pid > 0) {
+    session_.name_slot(child_slot_, pid);
+  } else {
+    session_.release_slot(child_slot_);
+  }
+}
+
+void Kernel::join_session(int fd, int slot) {
+  session_.attach(fd, slot);
+  time_.virtual_clock()->share(session_.now());
+}
+
 void Kernel::become_child(Task& survivor) {
+  if (session_.active()) session_.become(child_slot_, raw(host_pid()));
   scheduler_.keep_only(survivor);
   timers_.clear();
   futexes_.clear();

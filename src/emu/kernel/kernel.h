@@ -66,6 +66,14 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   [[noreturn]] void exit_task(Task& task, int status);
   /// Starts the host timer that preempts a guest which makes no system calls.
   void start_ticking();
+  /// Before a host fork: in virtual time the child shares this process's clock. EAGAIN if the session has
+  /// too many processes.
+  Result<void> before_fork();
+  /// After it, in the parent: `pid` is the child's, or 0 if the fork failed.
+  void after_fork(int pid);
+  [[nodiscard]] const sched::Session& session() const { return session_; }
+  /// After execve: goes on with the clock that the image before shared.
+  void join_session(int fd, int slot);
   /// In a forked child, on the calling task's fiber.
   void become_child(Task& survivor);
 
@@ -117,11 +125,13 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   waitq::FutexTable futexes_;
   sched::HostPoller poller_;
   std::unique_ptr<trace::Chooser> chooser_;
+  sched::Session session_;
   sched::Scheduler scheduler_;
   process::Process process_;
   Stats stats_;
   waitq::WaitQueue child_events_;
   std::set<std::string> warned_;
+  int child_slot_ = 0;  // between before_fork() and after_fork() or become_child()
   unsigned children_ = 0;
   bool has_relatives_ = false;
   bool quiet_children_ = false;

@@ -61,7 +61,9 @@ inline constexpr std::uint64_t kStacksBase = kHeapBase + kHeapSize;
 inline constexpr std::uint64_t kStacksSize = 64ULL << 30;
 inline constexpr std::uint64_t kVforkBase = kStacksBase + kStacksSize;
 inline constexpr std::uint64_t kVforkSize = 64ULL << 30;
-inline constexpr std::uint64_t kReservedEnd = kVforkBase + kVforkSize;
+inline constexpr std::uint64_t kSessionBase = kVforkBase + kVforkSize;
+inline constexpr std::uint64_t kSessionSize = 64 << 10;
+inline constexpr std::uint64_t kReservedEnd = kSessionBase + kSessionSize;
 
 struct Range {
   std::uint64_t begin;

@@ -35,6 +35,9 @@ struct BootRecord {
     std::int64_t interval = 0;
   };
   IntervalTimer interval_timers[3];
+  /// The page of a virtual session (sched/session_unsafe.h), or -1, and this process's slot.
+  std::int32_t session_fd = -1;
+  std::int32_t session_slot = 0;
   std::uint32_t children = 0;
   bool has_relatives = false;  ///< processes of the session besides this one
   char exe_path[4096] = {};

@@ -63,7 +63,7 @@ Errno host_exec(BootRecord record, loader::Program program, const std::string& f
   record.interpreter_fd = interpreter_fd.value();
   if (program.path.size() >= sizeof(record.exe_path)) return Errno{ENAMETOOLONG};
   std::memcpy(record.exe_path, program.path.c_str(), program.path.size() + 1);
-  for (const int fd : {record.config.report_fd, record.config.trace_fd}) {
+  for (const int fd : {record.config.report_fd, record.config.trace_fd, record.session_fd}) {
     if (fd > 2) static_cast<void>(host_call(SYS_fcntl, fd, F_SETFD, 0));
   }
   const Result<int> record_fd = write_record(record);

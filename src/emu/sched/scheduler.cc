@@ -37,12 +37,13 @@ class SleepTimer final : public timebase::Timer {
 
 Scheduler::Scheduler(timebase::ClockSet& clocks, timebase::TimerQueue& timers, HostPoller& poller,
                      trace::Chooser& chooser, timebase::VirtualClock* virtual_clock,
-                     IdleOwner& owner, const SchedulerOptions& options)
+                     Session& session, IdleOwner& owner, const SchedulerOptions& options)
     : clocks_(clocks),
       timers_(timers),
       poller_(poller),
       chooser_(chooser),
       virtual_clock_(virtual_clock),
+      session_(session),
       owner_(owner),
       options_(options) {}
 
@@ -191,21 +192,43 @@ void Scheduler::idle_real(std::optional<Instant<Monotonic>> deadline) {
   }
 }
 
-// Virtual time never runs ahead of the outside world: while a child may still act, a jump takes as long
-// as it would in real time; while only host fds are waited for, they get `io_grace` of host time.
+// Virtual time never runs ahead of the outside world: host fds that somebody else may act on get
+// `io_grace` of host time before a jump.
 void Scheduler::idle_virtual(std::optional<Instant<Monotonic>> deadline) {
-  const bool outside = owner_.outside_active();
+  if (session_.active()) return idle_in_session(deadline);
   if (!deadline) {
-    if (!poller_.watching() && !outside) owner_.on_stuck();
+    if (!poller_.watching()) owner_.on_stuck();
     poller_.wait(std::nullopt);
     return;
   }
-  if (outside || poller_.watching_outside()) {
+  if (poller_.watching_outside()) {
     const Duration jump = *deadline - clocks_.monotonic();
-    const unsigned events = poller_.wait(outside ? jump : std::min(jump, options_.io_grace));
-    if (events != 0 || arch::interrupt_pending()) return;
+    if (poller_.wait(std::min(jump, options_.io_grace)) != 0 || arch::interrupt_pending()) return;
   }
   virtual_clock_->advance_to(*deadline);
+}
+
+// One of several processes: looks at its fds and the others' state by turns, until something happened
+// here, time came by (another process moved it), or it is this process's turn to jump.
+void Scheduler::idle_in_session(std::optional<Instant<Monotonic>> deadline) {
+  const std::int64_t when = deadline ? deadline->ns() : Session::kNever;
+  Duration waited;
+  Duration pause = Duration::microseconds(20);
+  session_.enter_idle(when);
+  for (;;) {
+    const std::uint64_t probe = session_.probe();
+    if (poller_.wait(pause) != 0 || arch::interrupt_pending()) break;
+    session_.acknowledge(probe);
+    if (clocks_.monotonic().ns() >= when) break;
+    waited = waited + pause;
+    const bool graced = waited >= options_.io_grace || !poller_.watching_outside();
+    if (graced && session_.may_jump()) {
+      virtual_clock_->advance_to(*deadline);
+      break;
+    }
+    pause = std::min(pause + pause, Duration::milliseconds(1));
+  }
+  session_.leave_idle();
 }
 
 void Scheduler::after_trap(Task& current) {

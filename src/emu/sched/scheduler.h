@@ -14,6 +14,7 @@
 
 #include "detent/units.h"
 #include "emu/sched/host_poller.h"
+#include "emu/sched/session_unsafe.h"
 #include "emu/task/task.h"
 #include "emu/trace/choice.h"
 #include "timebase/timer_queue.h"
@@ -66,7 +67,7 @@ class Scheduler {
  public:
   /// `virtual_clock` is null unless time is virtual. All references outlive the scheduler.
   Scheduler(timebase::ClockSet& clocks, timebase::TimerQueue& timers, HostPoller& poller,
-            trace::Chooser& chooser, timebase::VirtualClock* virtual_clock, IdleOwner& owner,
+            trace::Chooser& chooser, timebase::VirtualClock* virtual_clock, Session& session, IdleOwner& owner,
             const SchedulerOptions& options);
 
   [[nodiscard]] Task& current() { return *current_; }
@@ -116,6 +117,7 @@ class Scheduler {
   void idle();
   void idle_real(std::optional<Instant<Monotonic>> deadline);
   void idle_virtual(std::optional<Instant<Monotonic>> deadline);
+  void idle_in_session(std::optional<Instant<Monotonic>> deadline);
   bool expire_due();
   void take_ticks(Task& current);
   void take_ticks_virtual(Task& current, unsigned ticks);
@@ -125,6 +127,7 @@ class Scheduler {
   HostPoller& poller_;
   trace::Chooser& chooser_;
   timebase::VirtualClock* virtual_clock_;
+  Session& session_;
   IdleOwner& owner_;
   SchedulerOptions options_;
   SchedulerStats stats_;
