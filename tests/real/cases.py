@@ -35,9 +35,6 @@ class Case:
         if self.stderr not in ('', 'same'):
             self.stderr = self.stderr.encode()
 
-# Each process has a virtual clock of its own: where a child's sleep and its parent's meet, the order of
-# the two is wrong.
-CLOCK_PER_PROCESS = {'virtual': 'issue 5: one virtual clock for all processes of a session'}
 
 
 def normalise(text, pairs):
@@ -76,7 +73,7 @@ CASES = [
     python('threads'),
     python('asyncio'),
     python('selectors'),
-    python('subprocess', known=CLOCK_PER_PROCESS),
+    python('subprocess'),
     python('signals'),
     python('long_sleep', times=('virtual',), limits={'virtual': 5}, timeout=30,
            expected=b'sleeper 0\nsleeper 1\nsleeper 2\nslept at least an hour each: True\n'),
@@ -84,7 +81,7 @@ CASES = [
     node('timers'),
     node('workers'),
     node('fs'),
-    node('child', known=CLOCK_PER_PROCESS),
+    node('child'),
     # --- SQLite ---
     Case('sqlite', ['/usr/bin/env', 'sqlite3', 'test.db'], {'sqlite3': 'sqlite3'}, stderr='same',
          stdin=b"""
@@ -109,11 +106,11 @@ PRAGMA integrity_check;
     shell('sleep_loop', 'bash', limits={'virtual': 20}),
     shell('script', 'dash'),
     shell('sleep_loop', 'dash', limits={'virtual': 20}),
-    shell('jobs', 'bash', known=CLOCK_PER_PROCESS),
-    shell('jobs', 'dash', known=CLOCK_PER_PROCESS),
-    shell('sleeps', 'bash', known=CLOCK_PER_PROCESS),
-    shell('sleeps', 'dash', known=CLOCK_PER_PROCESS),
-    shell('bashisms', 'bash', stderr='same', known=CLOCK_PER_PROCESS),
+    shell('jobs', 'bash'),
+    shell('jobs', 'dash'),
+    shell('sleeps', 'bash'),
+    shell('sleeps', 'dash'),
+    shell('bashisms', 'bash', stderr='same'),
     Case('hash-bang', ['{guests}/hash_bang.sh', 'one', 'two words'], DASH),
     Case('shell-stdin', ['/bin/sh'], DASH, stdin=b'read x\nfrom stdin\necho "got: $x"\nexit 7\n'),
     # --- threads, five kinds of executables ---
@@ -149,6 +146,7 @@ PRAGMA integrity_check;
     Case('ending-children', ['{build}/ending', 'children']),
     # --- bugs that were found on the way: tests/regress ---
     guest('fifo_open_waits_for_writer'),
+    guest('sysv_hand_off'),
 ]
 
 CASES += cases2.rows(Case)

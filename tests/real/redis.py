@@ -26,7 +26,7 @@ SESSION = [
     'MULTI\nINCR a\nINCR a\nEXEC\n',
     ['RPUSH', 'list', 'x', 'y'], ['BLPOP', 'list', '1'],
     ['EVAL', 'return redis.call("INCRBY", KEYS[1], 40)', '1', 'a'],
-    'SUBSCRIBE news\n',
+    ['PUBLISH', 'news', 'nobody listens'],
     ['WAIT', '0', '10'],
 ]
 BENCHMARK = ['-q', '-t', 'ping,set,get,lpush,lpop', '-n', '5000', '-c', '20']

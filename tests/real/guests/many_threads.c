@@ -17,8 +17,8 @@ static void* sleeper(void* unused) {
   clock_gettime(CLOCK_MONOTONIC, &before);
   nanosleep(&span, NULL);
   clock_gettime(CLOCK_MONOTONIC, &after);
-  const double slept = (double)(after.tv_sec - before.tv_sec) * 1e3 +
-                       (double)(after.tv_nsec - before.tv_nsec) / 1e6;
+  const double slept =
+      (double)(after.tv_sec - before.tv_sec) * 1e3 + (double)(after.tv_nsec - before.tv_nsec) / 1e6;
   if (slept >= (double)milliseconds) atomic_fetch_add(&awake, 1);
   (void)unused;
   return &awake;

@@ -26,7 +26,8 @@ int main(int argc, char** argv) {
   int* timers = calloc((size_t)count, sizeof *timers);
   for (int i = 0; i < count; ++i) {
     timers[i] = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN | (i % 3 == 0 ? EPOLLET : 0), .data.u32 = (uint32_t)i};
+    struct epoll_event event = {.events = EPOLLIN | (i % 3 == 0 ? EPOLLET : 0),
+                                .data.u32 = (uint32_t)i};
     if (timers[i] < 0 || epoll_ctl(set, EPOLL_CTL_ADD, timers[i], &event) != 0) {
       perror("timer");
       return 1;
@@ -53,7 +54,8 @@ int main(int argc, char** argv) {
     for (int i = 0; i < ready; ++i) {
       const int which = (int)events[i].data.u32;
       uint64_t ticks = 0;
-      if (timers[which] < 0 || read(timers[which], &ticks, sizeof ticks) != sizeof ticks || ticks != 1) {
+      if (timers[which] < 0 || read(timers[which], &ticks, sizeof ticks) != sizeof ticks ||
+          ticks != 1) {
         ++wrong;
       }
       out_of_order += which < last;
