@@ -9,7 +9,7 @@ namespace detent {
 
 }  // namespace detent
 
-#define DETENT_ASSERT(expression)                                                    \
-  (__builtin_expect(static_cast<bool>(expression), 1)                                \
-       ? static_cast<void>(0)                                                        \
+#define DETENT_ASSERT(expression)                     \
+  (__builtin_expect(static_cast<bool>(expression), 1) \
+       ? static_cast<void>(0)                         \
        : ::detent::assertion_failed(#expression, __FILE__, __LINE__))

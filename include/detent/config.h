@@ -23,11 +23,11 @@ enum class TimeMode : std::uint8_t { kReal, kVirtual, kScaled };
 
 struct Config {
   TimeMode time = TimeMode::kReal;
-  double scale = 1.0;                      ///< guest seconds per host second, for kScaled
-  std::int64_t syscall_cost_ns = 1000;     ///< virtual time charged per kernel entry
-  std::int64_t io_grace_ns = 5'000'000;    ///< host time that virtual time leaves host I/O
-  std::uint64_t livelock_entries = 0;      ///< 0: never reported
-  std::int64_t epoch_ns = 0;               ///< CLOCK_REALTIME at start of virtual time; 0: the default
+  double scale = 1.0;                    ///< guest seconds per host second, for kScaled
+  std::int64_t syscall_cost_ns = 1000;   ///< virtual time charged per kernel entry
+  std::int64_t io_grace_ns = 5'000'000;  ///< host time that virtual time leaves host I/O
+  std::uint64_t livelock_entries = 0;    ///< 0: never reported
+  std::int64_t epoch_ns = 0;  ///< CLOCK_REALTIME at start of virtual time; 0: the default
   std::uint64_t seed = 0;
   char strategy[16] = "fifo";
   bool strace = false;

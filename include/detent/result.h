@@ -73,9 +73,9 @@ class [[nodiscard]] Result<void> {
 }  // namespace detent
 
 /// Evaluates to the value of a Result, or returns its error from the enclosing function.
-#define TRY(expression)                                        \
-  __extension__({                                              \
-    auto try_result_ = (expression);                           \
-    if (!try_result_.ok()) return try_result_.error();         \
-    std::move(try_result_).value();                            \
+#define TRY(expression)                                \
+  __extension__({                                      \
+    auto try_result_ = (expression);                   \
+    if (!try_result_.ok()) return try_result_.error(); \
+    std::move(try_result_).value();                    \
   })

@@ -18,8 +18,8 @@
 #include "emu/mem/kernel_heap.h"
 #include "emu/signal/outside.h"
 #include "emu/signal/task_signals.h"
-#include "syscalls/dispatch.h"
 #include "syscalls/clock_id.h"
+#include "syscalls/dispatch.h"
 #include "syscalls/table.h"
 
 namespace detent::cli {
@@ -68,7 +68,8 @@ void restore_interval_timers(const process::BootRecord& record, Task& task) {
   for (int which = 0; which < 3; ++which) {
     const process::BootRecord::IntervalTimer& timer = record.interval_timers[which];
     if (timer.value == 0) continue;
-    task.process().itimers().set(syscalls::time_context(task), which, {timer.value, timer.interval});
+    task.process().itimers().set(syscalls::time_context(task), which,
+                                 {timer.value, timer.interval});
   }
 }
 

@@ -51,11 +51,13 @@ int run(const cli::RunOptions& options, const CommandLine& line) {
 
 int command_line(int argc, char** argv) {
   CommandLine line = split(argc, argv);
-  CLI::App app{"Run an unmodified Linux program on a small kernel inside its own process.", "detent"};
+  CLI::App app{"Run an unmodified Linux program on a small kernel inside its own process.",
+               "detent"};
   app.set_version_flag("--version", "detent 0.1.0");
   app.require_subcommand(1);
   cli::RunOptions options;
-  CLI::App* run_command = app.add_subcommand("run", "run a program: detent run [options] -- PROG ARGS");
+  CLI::App* run_command =
+      app.add_subcommand("run", "run a program: detent run [options] -- PROG ARGS");
   cli::add_run_options(*run_command, options);
   CLI::App* table_command = app.add_subcommand("syscalls", "print the table of system calls");
   CLI::App* doctor_command = app.add_subcommand("doctor", "check what this machine offers");

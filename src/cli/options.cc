@@ -63,20 +63,24 @@ bool open_trace(const std::string& path, emu::Config& config, std::string& probl
 }  // namespace
 
 void add_run_options(CLI::App& command, RunOptions& options) {
-  command.add_option("--time", options.time, "real (default), virtual, or scaled:K (K times as fast)");
+  command.add_option("--time", options.time,
+                     "real (default), virtual, or scaled:K (K times as fast)");
   command.add_option("--strategy", options.strategy,
                      "who runs next: fifo (default, Linux's order) or random");
-  command.add_option("--seed", options.seed, "seed of every choice and of the guest's random bytes");
+  command.add_option("--seed", options.seed,
+                     "seed of every choice and of the guest's random bytes");
   command.add_option("--syscall-cost", options.syscall_cost,
                      "virtual time that one system call takes (default 1us)");
-  command.add_option("--io-grace", options.io_grace,
-                     "host time that virtual time leaves to host fds before it jumps (default 1ms)");
+  command.add_option(
+      "--io-grace", options.io_grace,
+      "host time that virtual time leaves to host fds before it jumps (default 1ms)");
   command.add_option("--strace", options.strace, "print every system call to stderr, or to FILE")
       ->expected(0, 1)
       ->default_str("-");
   command.add_flag("--strace-deterministic", options.strace_deterministic,
                    "no addresses and ids: traces of one seed are equal byte for byte");
-  command.add_flag("--stats", options.stats, "print counts of calls, switches and timers at the end");
+  command.add_flag("--stats", options.stats,
+                   "print counts of calls, switches and timers at the end");
   command.add_flag("--wait-on-deadlock", options.wait_on_deadlock,
                    "wait for an outside signal where every task is stuck, instead of reporting it");
   command.add_flag("-v,--verbose", options.verbose, "warn of system calls answered with ENOSYS");
@@ -112,7 +116,8 @@ bool make_config(const RunOptions& options, emu::Config& config, std::string& pr
     return false;
   }
   if (!parse_duration(options.syscall_cost, config.syscall_cost_ns)) {
-    problem = fmt::format("--syscall-cost={}: expected a span like 100ns or 1us", options.syscall_cost);
+    problem =
+        fmt::format("--syscall-cost={}: expected a span like 100ns or 1us", options.syscall_cost);
     return false;
   }
   if (!parse_duration(options.io_grace, config.io_grace_ns)) {

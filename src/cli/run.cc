@@ -55,11 +55,13 @@ int fail(const std::string& what, const std::string& complaint, Errno error) {
 std::string missing_on_this_host() {
   // EINVAL where close_range(2) is known: Linux 5.9 brought it, the youngest call that we need.
   if (arch::host_call(SYS_close_range, 1, 0, 0).error() == Errno{ENOSYS}) {
-    return "detent needs Linux 5.9 or newer, and a sandbox that lets its calls pass: close_range(2) "
+    return "detent needs Linux 5.9 or newer, and a sandbox that lets its calls pass: "
+           "close_range(2) "
            "is missing";
   }
   if (!mem::make_room_in_address_space().ok()) {
-    return "the limit on address space (RLIMIT_AS, ulimit -v) leaves no room for the kernel's 192 GiB, "
+    return "the limit on address space (RLIMIT_AS, ulimit -v) leaves no room for the kernel's 192 "
+           "GiB, "
            "which are reserved, not used; raise the hard limit";
   }
   return "";

@@ -22,8 +22,9 @@ void warn_absent(const Task& task, long number, const Row& row) {
   if (!warned.emplace(number, task.user.regs.rip).second) return;
   const std::string text =
       row.name != nullptr
-          ? fmt::format("detent: warning: {} (system call {}) is not supported: {}; answered ENOSYS\n",
-                        row.name, number, row.arguments)
+          ? fmt::format(
+                "detent: warning: {} (system call {}) is not supported: {}; answered ENOSYS\n",
+                row.name, number, row.arguments)
           : fmt::format("detent: warning: system call {} is not known; answered ENOSYS\n", number);
   if (task.kernel().config().log_level >= 1) task.kernel().tell(text);
 }

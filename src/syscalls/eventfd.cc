@@ -13,7 +13,8 @@ Result<long> sys_eventfd(Task& task, unsigned initial) { return sys_eventfd2(tas
 
 // The host judges the flags, in its own order.
 Result<long> sys_eventfd2(Task& task, unsigned initial, int flags) {
-  const long placeholder = TRY(arch::host_call(SYS_eventfd2, initial, flags));
+  // The placeholder's own counter stays zero until a fork hands the real one over.
+  const long placeholder = TRY(arch::host_call(SYS_eventfd2, 0, flags));
   fd::FileRef file(new fd::EventFd(initial, (flags & EFD_SEMAPHORE) != 0));
   return install_file(task, placeholder, std::move(file), (flags & EFD_NONBLOCK) != 0);
 }

@@ -63,7 +63,8 @@ Result<long> lock_and_wait(Task& task, Fd fd, int command, std::uint64_t argumen
 }
 
 // Passes close_range around the kernel's own fds.
-Result<long> close_range_around_kernel(std::uint32_t first, std::uint32_t last, std::uint32_t flags) {
+Result<long> close_range_around_kernel(std::uint32_t first, std::uint32_t last,
+                                       std::uint32_t flags) {
   const arch::KernelFdRange own = arch::kernel_fd_range();
   const auto own_first = static_cast<std::uint32_t>(own.first);
   const auto own_last = static_cast<std::uint32_t>(own.last);

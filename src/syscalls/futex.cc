@@ -3,6 +3,7 @@
 #include <linux/futex.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <climits>
 #include <optional>
 
@@ -85,13 +86,46 @@ Errno interrupted(Task& task, const WaitRequest& request) {
   return kRestartBlock;
 }
 
+// The same where this task is alone in its process and time is real: then the host's futex is the queue
+// that all processes share, and a waker's count is right. It waits in stretches, since emulated timers of
+// this process (alarm) must go off meanwhile.
+Result<long> wait_on_host(Task& task, const WaitRequest& request) {
+  emu::Kernel& kernel = task.kernel();
+  for (;;) {
+    timebase::ClockSet& clocks = kernel.clocks();
+    if (request.deadline && clocks.now(request.deadline->base) >= request.deadline->when) {
+      return Errno{ETIMEDOUT};
+    }
+    Instant<Monotonic> until = clocks.monotonic() + Duration::milliseconds(100);
+    if (const auto timer = kernel.timers().next_deadline()) until = std::min(until, *timer);
+    if (request.deadline) {
+      until = std::min(until, clocks.to_monotonic(request.deadline->base, request.deadline->when));
+    }
+    const Duration left =
+        std::max(clocks.source().host_time_until(until), Duration::microseconds(1));
+    const timespec stretch{0, left.ns()};
+    const long done = arch::host_syscall_interruptible(SYS_futex, request.uaddr, FUTEX_WAIT,
+                                                       request.expected, arch::host_arg(&stretch));
+    if (done != -EINTR && done != -ETIMEDOUT) return arch::to_result(done);
+    kernel.drain_host_signals();
+    kernel.scheduler().before_trap();
+    if (task.signal_pending) return interrupted(task, request);
+  }
+}
+
+Result<long> wait_with_relatives(Task& task, const WaitRequest& request) {
+  const bool alone = task.process().task_count() == 1 && !task.kernel().time_is_virtual();
+  if (alone && request.bitset == waitq::kMatchAny) return wait_on_host(task, request);
+  return wait_by_polling(task, request);
+}
+
 Result<long> wait(Task& task, const WaitRequest& request) {
   if (request.bitset == 0) return Errno{EINVAL};
   const FutexKey key = TRY(key_of(task, request.uaddr, request.is_private));
   // Nothing runs between this comparison and the enqueueing: no wake-up can be lost.
   if (TRY(mem::load_u32(request.uaddr)) != request.expected) return Errno{EAGAIN};
   emu::Kernel& kernel = task.kernel();
-  if (!request.is_private && kernel.has_relatives()) return wait_by_polling(task, request);
+  if (!request.is_private && kernel.has_relatives()) return wait_with_relatives(task, request);
   TaskFutexWaiter waiter(task, key, request.bitset);
   kernel.futexes().enqueue(waiter);
   sched::Wake wake = sched::Wake::kWoken;
@@ -111,12 +145,13 @@ Result<long> wake(Task& task, std::uint64_t uaddr, std::uint32_t count, std::uin
                   bool is_private) {
   if (bitset == 0) return Errno{EINVAL};
   const FutexKey key = TRY(key_of(task, uaddr, is_private));
-  if (!is_private && task.kernel().has_relatives()) {
-    static_cast<void>(arch::host_call(SYS_futex, static_cast<std::int64_t>(uaddr), FUTEX_WAKE, count));
-  }
   // Linux counts after waking, so a count of zero or less wakes one (futex_wake()).
   const auto limit = static_cast<std::int32_t>(count) <= 0 ? 1U : count;
-  return task.kernel().futexes().wake(key, limit, bitset);
+  const unsigned woken = task.kernel().futexes().wake(key, limit, bitset);
+  if (is_private || woken >= limit || !task.kernel().has_relatives()) return woken;
+  // Waiters of other processes, as far as they wait in the host (wait_on_host).
+  return woken + TRY(arch::host_call(SYS_futex, static_cast<std::int64_t>(uaddr), FUTEX_WAKE,
+                                     limit - woken));
 }
 
 struct RequeueRequest {
@@ -160,25 +195,38 @@ struct WakeOp {
   [[nodiscard]] Result<std::uint32_t> apply(std::uint32_t old) const {
     const auto value = static_cast<std::uint32_t>(argument);
     switch (op) {
-      case FUTEX_OP_SET: return value;
-      case FUTEX_OP_ADD: return old + value;
-      case FUTEX_OP_OR: return old | value;
-      case FUTEX_OP_ANDN: return old & ~value;
-      case FUTEX_OP_XOR: return old ^ value;
-      default: return Errno{ENOSYS};
+      case FUTEX_OP_SET:
+        return value;
+      case FUTEX_OP_ADD:
+        return old + value;
+      case FUTEX_OP_OR:
+        return old | value;
+      case FUTEX_OP_ANDN:
+        return old & ~value;
+      case FUTEX_OP_XOR:
+        return old ^ value;
+      default:
+        return Errno{ENOSYS};
     }
   }
 
   [[nodiscard]] Result<bool> matches(std::uint32_t word) const {
     const auto old = static_cast<std::int32_t>(word);
     switch (compare) {
-      case FUTEX_OP_CMP_EQ: return old == comparand;
-      case FUTEX_OP_CMP_NE: return old != comparand;
-      case FUTEX_OP_CMP_LT: return old < comparand;
-      case FUTEX_OP_CMP_GE: return old >= comparand;
-      case FUTEX_OP_CMP_LE: return old <= comparand;
-      case FUTEX_OP_CMP_GT: return old > comparand;
-      default: return Errno{ENOSYS};
+      case FUTEX_OP_CMP_EQ:
+        return old == comparand;
+      case FUTEX_OP_CMP_NE:
+        return old != comparand;
+      case FUTEX_OP_CMP_LT:
+        return old < comparand;
+      case FUTEX_OP_CMP_GE:
+        return old >= comparand;
+      case FUTEX_OP_CMP_LE:
+        return old <= comparand;
+      case FUTEX_OP_CMP_GT:
+        return old > comparand;
+      default:
+        return Errno{ENOSYS};
     }
   }
 
@@ -240,16 +288,22 @@ Result<long> sys_futex(Task& task, std::uint64_t uaddr, int op, std::uint32_t va
   const auto val2 = static_cast<std::int32_t>(timeout_or_val2);
   const auto count = static_cast<std::int32_t>(val);
   switch (command) {
-    case FUTEX_WAIT: return wait(task, {uaddr, val, waitq::kMatchAny, is_private, deadline});
-    case FUTEX_WAIT_BITSET: return wait(task, {uaddr, val, val3, is_private, deadline});
-    case FUTEX_WAKE: return wake(task, uaddr, val, waitq::kMatchAny, is_private);
-    case FUTEX_WAKE_BITSET: return wake(task, uaddr, val, val3, is_private);
+    case FUTEX_WAIT:
+      return wait(task, {uaddr, val, waitq::kMatchAny, is_private, deadline});
+    case FUTEX_WAIT_BITSET:
+      return wait(task, {uaddr, val, val3, is_private, deadline});
+    case FUTEX_WAKE:
+      return wake(task, uaddr, val, waitq::kMatchAny, is_private);
+    case FUTEX_WAKE_BITSET:
+      return wake(task, uaddr, val, val3, is_private);
     case FUTEX_REQUEUE:
       return requeue(task, {uaddr, uaddr2, count, val2, std::nullopt, is_private});
-    case FUTEX_CMP_REQUEUE: return requeue(task, {uaddr, uaddr2, count, val2, val3, is_private});
+    case FUTEX_CMP_REQUEUE:
+      return requeue(task, {uaddr, uaddr2, count, val2, val3, is_private});
     case FUTEX_WAKE_OP:
       return wake_op(task, uaddr, uaddr2, val, static_cast<std::uint32_t>(val2), val3, is_private);
-    default: return Errno{ENOSYS};
+    default:
+      return Errno{ENOSYS};
   }
 }
 

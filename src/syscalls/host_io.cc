@@ -51,8 +51,8 @@ Result<long> host_retry(Task& task, Errno again, const char* what,
     const Instant<Monotonic> until = kernel.clocks().monotonic() + pause;
     task.waiting = {what, 0, Instant<Monotonic>()};
     const sched::HostRetryScope retrying(kernel.poller());
-    const sched::Wake wake = kernel.scheduler().park(
-        task, sched::Deadline{timebase::Base::kMonotonic, until.ns()});
+    const sched::Wake wake =
+        kernel.scheduler().park(task, sched::Deadline{timebase::Base::kMonotonic, until.ns()});
     task.waiting = {};
     if (wake == sched::Wake::kInterrupted) return kRestartSys;
     pause = std::min(pause + pause, Duration::milliseconds(1));

@@ -24,6 +24,7 @@ bool host_nonblocking(Fd fd);
 
 /// For host calls that block without readiness to poll (flock, semop, mq_*): calls `attempt` (which must
 /// not block) until it answers something else than `again`, with pauses of up to 1 ms of host time.
-Result<long> host_retry(Task& task, Errno again, const char* what, const std::function<long()>& attempt);
+Result<long> host_retry(Task& task, Errno again, const char* what,
+                        const std::function<long()>& attempt);
 
 }  // namespace detent::syscalls

@@ -19,7 +19,9 @@ using arch::host_syscall;
 using arch::to_result;
 
 constexpr std::uint64_t kPage = 4096;
-constexpr std::uint64_t page_up(std::uint64_t address) { return (address + kPage - 1) & ~(kPage - 1); }
+constexpr std::uint64_t page_up(std::uint64_t address) {
+  return (address + kPage - 1) & ~(kPage - 1);
+}
 
 // What shared futexes in [at, at + size) are keyed by from now on.
 void note_mapping(Task& task, std::uint64_t at, std::uint64_t size, int flags, Fd fd,
@@ -41,27 +43,26 @@ void note_mapping(Task& task, std::uint64_t at, std::uint64_t size, int flags, F
 }  // namespace
 
 // A fixed mapping over the kernel fails as if the range were beyond the address space.
-Result<long> sys_mmap(Task& task, std::uint64_t address, std::uint64_t size, int prot, int flags, Fd fd,
-                      std::uint64_t offset) {
+Result<long> sys_mmap(Task& task, std::uint64_t address, std::uint64_t size, int prot, int flags,
+                      Fd fd, std::uint64_t offset) {
   const bool fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
   if (fixed && mem::is_kernel_range(address, size)) {
     return Errno{(flags & MAP_FIXED_NOREPLACE) ? EEXIST : ENOMEM};
   }
-  const long at = TRY(to_result(host_syscall(SYS_mmap, address, size,
-                                             arch::host_arg(std::int64_t{prot}),
-                                             arch::host_arg(std::int64_t{flags}),
-                                             arch::host_arg(std::int64_t{raw(fd)}), offset)));
+  const long at = TRY(to_result(host_syscall(
+      SYS_mmap, address, size, arch::host_arg(std::int64_t{prot}),
+      arch::host_arg(std::int64_t{flags}), arch::host_arg(std::int64_t{raw(fd)}), offset)));
   note_mapping(task, static_cast<std::uint64_t>(at), page_up(size), flags, fd, offset);
   return at;
 }
 
 Result<long> sys_mprotect(Task&, std::uint64_t address, std::uint64_t size, int prot) {
   if (mem::is_kernel_range(address, size)) return Errno{ENOMEM};
-  return to_result(
-      host_syscall(SYS_mprotect, address, size, static_cast<std::uint64_t>(prot)));
+  return to_result(host_syscall(SYS_mprotect, address, size, static_cast<std::uint64_t>(prot)));
 }
 
-Result<long> sys_pkey_mprotect(Task&, std::uint64_t address, std::uint64_t size, int prot, int key) {
+Result<long> sys_pkey_mprotect(Task&, std::uint64_t address, std::uint64_t size, int prot,
+                               int key) {
   if (mem::is_kernel_range(address, size)) return Errno{ENOMEM};
   return to_result(host_syscall(SYS_pkey_mprotect, address, size, static_cast<std::uint64_t>(prot),
                                 arch::host_arg(std::int64_t{key})));
@@ -110,8 +111,7 @@ Result<long> sys_mremap(Task& task, std::uint64_t address, std::uint64_t old_siz
 
 Result<long> sys_madvise(Task&, std::uint64_t address, std::uint64_t size, int advice) {
   if (mem::is_kernel_range(address, size)) return Errno{ENOMEM};
-  return to_result(
-      host_syscall(SYS_madvise, address, size, static_cast<std::uint64_t>(advice)));
+  return to_result(host_syscall(SYS_madvise, address, size, static_cast<std::uint64_t>(advice)));
 }
 
 // brk(2): failure is told by returning the old end. Growing must not replace a mapping that stands in
@@ -129,9 +129,9 @@ Result<long> sys_brk(Task& task, std::uint64_t end) {
   if (new_page < old_page) {
     TRY(to_result(host_syscall(SYS_munmap, new_page, old_page - new_page)));
   } else if (new_page > old_page) {
-    const Result<long> grown = to_result(
-        host_syscall(SYS_mmap, old_page, new_page - old_page, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, ~0ULL, 0));
+    const Result<long> grown =
+        to_result(host_syscall(SYS_mmap, old_page, new_page - old_page, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, ~0ULL, 0));
     if (!grown.ok()) return present();
   }
   brk.end = end;

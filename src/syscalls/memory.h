@@ -12,7 +12,8 @@ namespace detent::syscalls {
 Result<long> sys_mmap(Task& task, std::uint64_t address, std::uint64_t size, int prot, int flags,
                       Fd fd, std::uint64_t offset);
 Result<long> sys_mprotect(Task& task, std::uint64_t address, std::uint64_t size, int prot);
-Result<long> sys_pkey_mprotect(Task& task, std::uint64_t address, std::uint64_t size, int prot, int key);
+Result<long> sys_pkey_mprotect(Task& task, std::uint64_t address, std::uint64_t size, int prot,
+                               int key);
 Result<long> sys_mlockall(Task& task, int flags);
 Result<long> sys_munmap(Task& task, std::uint64_t address, std::uint64_t size);
 Result<long> sys_mremap(Task& task, std::uint64_t address, std::uint64_t old_size,

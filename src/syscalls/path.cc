@@ -99,7 +99,8 @@ Result<long> readlink_at(Task& task, Fd dir, UserPtr<const char> path, std::uint
                          int size) {
   const HostPath host(task, path);
   if (!host.is_exe()) {
-    return host_call(SYS_readlinkat, raw(dir), host.address(), static_cast<std::int64_t>(buffer), size);
+    return host_call(SYS_readlinkat, raw(dir), host.address(), static_cast<std::int64_t>(buffer),
+                     size);
   }
   if (size <= 0) return Errno{EINVAL};
   const std::string& exe = task.process().exe_path;
@@ -141,8 +142,7 @@ void drop_kernel_fds(std::vector<char>& bytes) {
 }  // namespace
 
 Result<long> sys_getdents64(Task& task, Fd fd, std::uint64_t buffer, std::uint32_t size) {
-  const long got =
-      TRY(host_call(SYS_getdents64, raw(fd), static_cast<std::int64_t>(buffer), size));
+  const long got = TRY(host_call(SYS_getdents64, raw(fd), static_cast<std::int64_t>(buffer), size));
   if (got == 0 || !lists_own_fds(task, fd)) return got;
   std::vector<char> bytes(static_cast<std::size_t>(got));
   TRY(mem::copy_in_bytes(bytes.data(), buffer, bytes.size()));

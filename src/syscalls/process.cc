@@ -10,6 +10,7 @@
 
 #include "emu/arch/x86_64/host_call.h"
 #include "emu/arch/x86_64/interrupts.h"
+#include "emu/fd/eventfd.h"
 #include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
 #include "emu/process/boot.h"
@@ -25,8 +26,9 @@ namespace {
 using arch::host_call;
 
 // New namespaces are the host's affair: the child is a process of the host like any other.
-constexpr std::uint64_t kNamespaceFlags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
-                                          CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP;
+constexpr std::uint64_t kNamespaceFlags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
+                                          CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |
+                                          CLONE_NEWCGROUP;
 // Flags with a meaning for a new process that we keep; the host sees none of them.
 constexpr std::uint64_t kKnownFlags = CLONE_VM | CLONE_VFORK | CLONE_CHILD_SETTID |
                                       CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID | CLONE_SETTLS |
@@ -106,8 +108,7 @@ bool is_detent(const loader::Program& program) {
 Result<long> exec(Task& task, int dir_fd, const std::string& path, std::uint64_t argv,
                   std::uint64_t envp, int flags) {
   std::string complaint;
-  const std::string name =
-      task.process().is_own_exe(path) ? task.process().exe_path : path;
+  const std::string name = task.process().is_own_exe(path) ? task.process().exe_path : path;
   loader::Program program = TRY(loader::find_program(dir_fd, name, flags, &complaint));
   if (is_detent(program)) {
     // The guest's own link under another name ("proc/self/exe" relative to "/"): the host's shows detent.
@@ -115,6 +116,7 @@ Result<long> exec(Task& task, int dir_fd, const std::string& path, std::uint64_t
   }
   std::vector<const char*> arguments = TRY(pointer_array(argv));
   std::vector<const char*> environment = TRY(pointer_array(envp));
+  fd::hand_over_eventfds(task.process().fds());
   const bool emulated = task.process().fds().any_inheritable();
   if (emulated) task.kernel().warn_once("exec with an inherited emulated fd (not close-on-exec)");
   return process::host_exec(boot_record(task), std::move(program), path, std::move(arguments),
@@ -173,6 +175,7 @@ Result<long> clone_process(Task& task, const CloneRequest& request) {
     return Errno{EINVAL};
   }
   TRY(task.kernel().before_fork());
+  fd::hand_over_eventfds(task.process().fds());
   task.kernel().child_started(request.exit_signal == SIGCHLD);
   const Result<long> pid = fork_host(task, request);
   if (!pid.ok() || pid.value() > 0) {
@@ -233,8 +236,8 @@ Result<long> sys_waitid(Task& task, int type, int id, std::uint64_t info, int op
   };
   const Result<long> waited = wait_for_child(task, (options & WNOHANG) != 0, look);
   if (!waited.ok()) found = {};
-  const bool gone = found.si_code == CLD_EXITED || found.si_code == CLD_KILLED ||
-                    found.si_code == CLD_DUMPED;
+  const bool gone =
+      found.si_code == CLD_EXITED || found.si_code == CLD_KILLED || found.si_code == CLD_DUMPED;
   if (found.si_pid != 0 && gone && !(options & WNOWAIT)) task.kernel().child_reaped();
   if (info == 0) return waited;
   // kernel/exit.c writes these six fields, even after an error, and leaves the rest alone.

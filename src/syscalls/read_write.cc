@@ -24,9 +24,7 @@ using Vector = std::vector<iovec>;
 
 constexpr std::size_t kMaxCount = 0x7ffff000;  // MAX_RW_COUNT
 
-iovec piece(std::uint64_t address, std::size_t size) {
-  return {mem::guest_pointer(address), size};
-}
+iovec piece(std::uint64_t address, std::size_t size) { return {mem::guest_pointer(address), size}; }
 
 Result<Vector> copy_in_vector(std::uint64_t address, std::uint64_t count) {
   if (count > UIO_MAXIOV) return Errno{EINVAL};
@@ -66,7 +64,8 @@ sched::WaitRules rules_for(const char* what, Fd fd) {
 
 // Runs one of an emulated file's operations until it does not block, unless the file is O_NONBLOCK.
 template <class Try>
-Result<std::size_t> emulated_io(Task& task, Fd fd, fd::File& file, const char* what, Try operation) {
+Result<std::size_t> emulated_io(Task& task, Fd fd, fd::File& file, const char* what,
+                                Try operation) {
   const fd::FileRef keep(&file);  // another task may close the fd meanwhile
   const auto attempt = [&]() -> waitq::Attempt<std::size_t> {
     waitq::Attempt<std::size_t> tried = operation();
@@ -115,7 +114,8 @@ long host_vector_call(long nr, Fd fd, const Vector& vector) {
 
 // One non-blocking try on a pipe or socket. EAGAIN: would block; ENOSYS: this file has no such form.
 // `more`: something was moved before, so that a broken connection is told by the count, not by SIGPIPE.
-long try_without_blocking(long nr, Fd fd, const Vector& vector, fd::HostKind kind, bool more = false) {
+long try_without_blocking(long nr, Fd fd, const Vector& vector, fd::HostKind kind,
+                          bool more = false) {
   const auto number = arch::host_arg(std::int64_t{raw(fd)});
   if (kind == fd::HostKind::kSocket) {
     msghdr message{};
@@ -148,8 +148,8 @@ void advance(Vector& vector, std::size_t size) {
   while (first < vector.size() && size >= vector[first].iov_len) size -= vector[first++].iov_len;
   vector.erase(vector.begin(), vector.begin() + static_cast<std::ptrdiff_t>(first));
   if (!vector.empty()) {
-    vector.front() = piece(arch::host_arg(vector.front().iov_base) + size,
-                           vector.front().iov_len - size);
+    vector.front() =
+        piece(arch::host_arg(vector.front().iov_base) + size, vector.front().iov_len - size);
   }
 }
 
@@ -171,7 +171,8 @@ Vector bounded(const Vector& vector) {
 Result<long> host_write_blocking(Task& task, Fd fd, Vector vector, fd::HostKind kind) {
   long total = 0;
   for (;;) {
-    Result<long> done = arch::to_result(try_without_blocking(SYS_writev, fd, vector, kind, total > 0));
+    Result<long> done =
+        arch::to_result(try_without_blocking(SYS_writev, fd, vector, kind, total > 0));
     if (!done.ok() && (done.error() == Errno{EAGAIN} || done.error() == Errno{ENOSYS})) {
       const Vector front = bounded(vector);
       done = host_io(task, fd, waitq::kOut, "write",

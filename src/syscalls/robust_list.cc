@@ -31,8 +31,7 @@ void lock_owner_died(Task& task, std::uint64_t word_address, bool pending) {
     }
     if (owner != static_cast<std::uint32_t>(raw(task.tid()))) return;
     const std::uint32_t dead = (word.value() & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
-    const Result<std::uint32_t> found =
-        mem::compare_exchange_u32(word_address, word.value(), dead);
+    const Result<std::uint32_t> found = mem::compare_exchange_u32(word_address, word.value(), dead);
     if (!found.ok()) return;
     if (found.value() != word.value()) continue;
     if (word.value() & FUTEX_WAITERS) wake_futex_at_exit(task, word_address);

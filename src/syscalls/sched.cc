@@ -44,8 +44,8 @@ bool is_realtime(int policy) { return policy == SCHED_FIFO || policy == SCHED_RR
 // decides whether this user may have the policy at all: asked by a process of no consequence (ours),
 // then set back.
 Result<void> check_policy(int policy, int priority) {
-  const bool known = is_realtime(policy) || policy == SCHED_OTHER || policy == SCHED_BATCH ||
-                     policy == SCHED_IDLE;
+  const bool known =
+      is_realtime(policy) || policy == SCHED_OTHER || policy == SCHED_BATCH || policy == SCHED_IDLE;
   if (!known) return Errno{EINVAL};
   if (is_realtime(policy) ? priority < 1 || priority > 99 : priority != 0) return Errno{EINVAL};
   if (!is_realtime(policy)) return {};

@@ -16,7 +16,7 @@ struct StraceEntry {
   bool enabled = false;
   long number = -1;
   Instant<Monotonic> at;
-  Duration cpu;            ///< CPU time of the task at entry: what passes besides was spent blocked
+  Duration cpu;           ///< CPU time of the task at entry: what passes besides was spent blocked
   std::string arguments;  ///< decoded at entry: the call may overwrite its inputs
 };
 

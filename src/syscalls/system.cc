@@ -69,15 +69,21 @@ void fill_from_seed(Task& task, std::byte* to, std::size_t size) {
 Result<long> sys_prctl(Task& task, int option, std::uint64_t a, std::uint64_t b, std::uint64_t c,
                        std::uint64_t d) {
   switch (option) {
-    case PR_SET_NAME: return set_name(task, a);
-    case PR_GET_NAME: return get_name(task, a);
-    case PR_SET_TIMERSLACK: return set_timer_slack(task, a);
-    case PR_GET_TIMERSLACK: return static_cast<long>(task.timer_slack);
-    case PR_GET_SECCOMP: return 0;  // our own filter is none of the guest's business
+    case PR_SET_NAME:
+      return set_name(task, a);
+    case PR_GET_NAME:
+      return get_name(task, a);
+    case PR_SET_TIMERSLACK:
+      return set_timer_slack(task, a);
+    case PR_GET_TIMERSLACK:
+      return static_cast<long>(task.timer_slack);
+    case PR_GET_SECCOMP:
+      return 0;  // our own filter is none of the guest's business
     case PR_SET_SECCOMP:
       task.kernel().warn_once("a guest's own seccomp filter (prctl)");
       return Errno{EINVAL};
-    case PR_GET_NO_NEW_PRIVS: return task.process().no_new_privs ? 1 : 0;
+    case PR_GET_NO_NEW_PRIVS:
+      return task.process().no_new_privs ? 1 : 0;
     case PR_SET_NO_NEW_PRIVS:
       if (a != 1 || b != 0 || c != 0 || d != 0) return Errno{EINVAL};
       task.process().no_new_privs = true;
@@ -105,7 +111,8 @@ Result<long> sys_arch_prctl(Task& task, int code, std::uint64_t address) {
       TRY(mem::copy_out(UserPtr<std::uint64_t>(address),
                         code == ARCH_GET_FS ? regs.fs_base : regs.gs_base));
       return 0;
-    default: return host_call(SYS_arch_prctl, code, static_cast<std::int64_t>(address));
+    default:
+      return host_call(SYS_arch_prctl, code, static_cast<std::int64_t>(address));
   }
 }
 
@@ -150,8 +157,9 @@ static Result<long> shifted_prlimit(int pid, int resource, std::uint64_t new_lim
 Result<long> sys_prlimit64(Task& task, int pid, int resource, std::uint64_t new_limit,
                            std::uint64_t old_limit) {
   if (mem::is_shifted_limit(resource)) return shifted_prlimit(pid, resource, new_limit, old_limit);
-  const long done = TRY(host_call(SYS_prlimit64, pid, resource, static_cast<std::int64_t>(new_limit),
-                                  static_cast<std::int64_t>(old_limit)));
+  const long done =
+      TRY(host_call(SYS_prlimit64, pid, resource, static_cast<std::int64_t>(new_limit),
+                    static_cast<std::int64_t>(old_limit)));
   if (resource == RLIMIT_NOFILE && new_limit != 0) task.process().read_fd_limit();
   return done;
 }

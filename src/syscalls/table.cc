@@ -9,7 +9,8 @@ namespace {
 
 #define EMULATED(number, call, arguments) \
   table[number] = Row{#call, Support::kEmulated, arguments, adapter<sys_##call>};
-#define HOST(number, call, arguments) table[number] = Row{#call, Support::kHost, arguments, nullptr};
+#define HOST(number, call, arguments) \
+  table[number] = Row{#call, Support::kHost, arguments, nullptr};
 #define ABSENT(number, call, why) table[number] = Row{#call, Support::kAbsent, why, nullptr};
 
 constexpr std::array<Row, kTableSize> make_table() {

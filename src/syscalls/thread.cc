@@ -10,10 +10,10 @@
 
 #include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
-#include "syscalls/robust_list.h"
 #include "emu/signal/task_signals.h"
 #include "syscalls/futex.h"
 #include "syscalls/process.h"
+#include "syscalls/robust_list.h"
 #include "syscalls/strace.h"
 
 namespace detent::syscalls {
@@ -92,9 +92,9 @@ Result<long> sys_clone3(Task& task, std::uint64_t args, std::uint64_t size) {
   if ((copied.flags & CSIGNAL) || copied.set_tid != 0 || copied.set_tid_size != 0) {
     return Errno{EINVAL};
   }
-  return clone(task, {copied.flags, copied.pidfd, copied.child_tid, copied.parent_tid,
-                      copied.exit_signal, has_stack ? copied.stack + copied.stack_size : 0,
-                      copied.tls});
+  return clone(task,
+               {copied.flags, copied.pidfd, copied.child_tid, copied.parent_tid, copied.exit_signal,
+                has_stack ? copied.stack + copied.stack_size : 0, copied.tls});
 }
 
 Result<long> sys_exit(Task& task, int status) {
@@ -127,7 +127,8 @@ Result<long> sys_set_tid_address(Task& task, std::uint64_t address) {
 Result<long> sys_rseq(Task& task, std::uint64_t area, std::uint32_t size, int flags,
                       std::uint32_t signature) {
   if (flags & RSEQ_FLAG_UNREGISTER) {
-    if ((flags & ~RSEQ_FLAG_UNREGISTER) || task.rseq != area || task.rseq == 0) return Errno{EINVAL};
+    if ((flags & ~RSEQ_FLAG_UNREGISTER) || task.rseq != area || task.rseq == 0)
+      return Errno{EINVAL};
     if (size != task.rseq_size) return Errno{EINVAL};
     if (signature != task.rseq_signature) return Errno{EPERM};
     task.rseq = 0;

@@ -6,7 +6,9 @@ namespace detent::timebase {
 
 void VirtualClock::charge(Duration cost) {
   DETENT_ASSERT(cost >= Duration());
-  now_->fetch_add(cost.ns(), std::memory_order_relaxed);
+  std::int64_t now = now_->load(std::memory_order_relaxed);
+  while (!now_->compare_exchange_weak(now, saturating_add(now, cost.ns()))) {
+  }
 }
 
 // Another process may move a shared clock at the same time: whoever is further ahead wins.

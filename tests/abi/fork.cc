@@ -282,9 +282,11 @@ TEST(wild_pointers_to_wait) {
 }
 
 TEST(stop_and_continue) {
-  const pid_t pid = Spawn([] {
+  Pipe p;
+  const pid_t pid = Spawn([&] {
     raise(SIGSTOP);
-    return 4;
+    char c;  // stays until the parent has seen it continue
+    return static_cast<int>(read(p.fds[0], &c, 1)) + 3;
   });
   int status = 0;
   CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
@@ -292,6 +294,7 @@ TEST(stop_and_continue) {
   CHECK_OK(kill(pid, SIGCONT));
   CHECK_EQ(waitpid(pid, &status, WCONTINUED), pid);
   RECORD("continued %d", WIFCONTINUED(status) != 0);
+  CHECK_EQ(write(p.fds[1], "x", 1), 1);
   RECORD("%s", StatusText(WaitFor(pid)));
 }
 

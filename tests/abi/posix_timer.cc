@@ -8,14 +8,18 @@ using namespace abi;
 
 namespace {
 
-long Create(clockid_t clock, const void* event, void* id) { return syscall(SYS_timer_create, clock, event, id); }
+long Create(clockid_t clock, const void* event, void* id) {
+  return syscall(SYS_timer_create, clock, event, id);
+}
 long Set(int id, int flags, const void* wanted, void* old) {
   return syscall(SYS_timer_settime, id, flags, wanted, old);
 }
 long Get(int id, void* current) { return syscall(SYS_timer_gettime, id, current); }
 long Overrun(int id) { return syscall(SYS_timer_getoverrun, id); }
 long Delete(int id) { return syscall(SYS_timer_delete, id); }
-long SetInterval(int which, const void* wanted, void* old) { return syscall(SYS_setitimer, which, wanted, old); }
+long SetInterval(int which, const void* wanted, void* old) {
+  return syscall(SYS_setitimer, which, wanted, old);
+}
 long GetInterval(int which, void* current) { return syscall(SYS_getitimer, which, current); }
 
 itimerspec Spec(int64_t value, int64_t interval = 0) { return {FromNs(interval), FromNs(value)}; }
@@ -33,7 +37,9 @@ sigevent Event(int notify, int signal = 0, int value = 0) {
 // A timer for the length of a test.
 struct Timer {
   int id = -1;
-  explicit Timer(const sigevent& event, clockid_t clock = CLOCK_MONOTONIC) { CHECK_OK(Create(clock, &event, &id)); }
+  explicit Timer(const sigevent& event, clockid_t clock = CLOCK_MONOTONIC) {
+    CHECK_OK(Create(clock, &event, &id));
+  }
   ~Timer() { Delete(id); }
 };
 
@@ -108,7 +114,8 @@ TEST(create_matrix_of_clocks) {
     const char* notify = Res(Create(clock, &bad, &id));
     const char* event = Res(Create(clock, Wild(), &id));
     const char* where = Res(Create(clock, &good, Wild()));
-    RECORD("clock %d: %s; bad notify %s, wild event %s, wild id %s", clock, made, notify, event, where);
+    RECORD("clock %d: %s; bad notify %s, wild event %s, wild id %s", clock, made, notify, event,
+           where);
   }
 }
 
@@ -120,7 +127,8 @@ TEST(create_matrix_of_events) {
       sigevent event = Event(notify, signal);
       event._sigev_un._tid = Tid();
       int id = -1;
-      n += snprintf(line + n, sizeof line - n, " %d: %s;", signal, Res(Create(CLOCK_MONOTONIC, &event, &id)));
+      n += snprintf(line + n, sizeof line - n, " %d: %s;", signal,
+                    Res(Create(CLOCK_MONOTONIC, &event, &id)));
       if (id >= 0) Delete(id);
     }
     RECORD("notify %d:%s", notify, line);
@@ -261,7 +269,8 @@ TEST(a_periodic_timer_keeps_its_phase) {
   for (int seen = 0; ticks < 6;) {
     AwaitSignals(seen + 1);
     Block(SIGUSR1, true);
-    ticks += g_signals - seen + g_overrun;  // the overruns of the last one; earlier ones are only missed
+    ticks +=
+        g_signals - seen + g_overrun;  // the overruns of the last one; earlier ones are only missed
     seen = g_signals;
     Block(SIGUSR1, false);
     CHECK_GE(Now() - start, ticks * 5 * kMs);
@@ -416,8 +425,11 @@ TEST(setting_or_deleting_makes_a_pending_signal_stale) {
     const char* name;
     const itimerspec* first;
     const itimerspec* then;  // null: delete
-  } cases[] = {{"disarmed", &wanted, &kDisarm}, {"set", &wanted, &far}, {"one-shot set", &once, &far},
-               {"deleted", &wanted, nullptr}, {"one-shot deleted", &once, nullptr}};
+  } cases[] = {{"disarmed", &wanted, &kDisarm},
+               {"set", &wanted, &far},
+               {"one-shot set", &once, &far},
+               {"deleted", &wanted, nullptr},
+               {"one-shot deleted", &once, nullptr}};
   for (const auto& c : cases) {
     g_signals = 0;
     Block(SIGUSR1, true);
@@ -434,7 +446,8 @@ TEST(setting_or_deleting_makes_a_pending_signal_stale) {
     const char* taken = Res(Take(SIGUSR1, &info));
     const bool still = Pending(SIGUSR1);
     Block(SIGUSR1, false);
-    RECORD("%s: pending %d, taken %s, still pending %d, handled %d", c.name, pending, taken, still, (int)g_signals);
+    RECORD("%s: pending %d, taken %s, still pending %d, handled %d", c.name, pending, taken, still,
+           (int)g_signals);
   }
 }
 
@@ -470,7 +483,8 @@ TEST(each_timer_has_its_own_place_in_the_queue) {
       siginfo_t info;
       memset(&info, 0, sizeof info);
       const char* taken = Res(Take(SIGUSR1, &info));
-      RECORD("%s code %d value %d", taken, info.si_code, info.si_code == SI_TIMER ? info.si_value.sival_int : 0);
+      RECORD("%s code %d value %d", taken, info.si_code,
+             info.si_code == SI_TIMER ? info.si_value.sival_int : 0);
     }
   }
   CHECK_EQ(g_signals, 0);
@@ -531,7 +545,8 @@ TEST(cpu_clock_timers_fire_when_the_time_is_used) {
 // ---- interval timers -----------------------------------------------------------------------------------------------
 
 TEST(itimer_errors) {
-  const itimerval zero = {}, bad = {{0, 0}, {0, 1000000}}, negative = {{-1, 0}, {0, 0}}, hour = {{0, 0}, {3600, 0}};
+  const itimerval zero = {}, bad = {{0, 0}, {0, 1000000}}, negative = {{-1, 0}, {0, 0}},
+                  hour = {{0, 0}, {3600, 0}};
   itimerval now;
   CHECK_ERRNO(SetInterval(0, &bad, nullptr), EINVAL);
   CHECK_ERRNO(SetInterval(0, &negative, nullptr), EINVAL);
@@ -620,7 +635,8 @@ TEST(itimer_of_cpu_time) {
 
 TEST(alarm_rounds_what_was_left) {
   Handler handler(SIGALRM, Note);
-  const itimerval up = {{0, 0}, {10, 600000}}, down = {{0, 0}, {10, 400000}}, little = {{0, 0}, {0, 300000}};
+  const itimerval up = {{0, 0}, {10, 600000}}, down = {{0, 0}, {10, 400000}},
+                  little = {{0, 0}, {0, 300000}};
   CHECK_OK(SetInterval(ITIMER_REAL, &up, nullptr));
   CHECK_EQ(syscall(SYS_alarm, 20), 11);
   CHECK_EQ(syscall(SYS_alarm, 0), 20);

@@ -22,13 +22,13 @@
 
 enum { kFine = 42 };
 
-#define CHECK(condition) \
-  do { \
+#define CHECK(condition)                        \
+  do {                                          \
     if (!(condition)) _exit(__LINE__ % 41 + 1); \
   } while (0)
 
-static void *count_up(void *argument) {
-  ++*(int *)argument;
+static void* count_up(void* argument) {
+  ++*(int*)argument;
   return NULL;
 }
 
@@ -74,38 +74,44 @@ static int close_ranges(void) {
 static long raw3(long number, long a, long b, long c) {
   long result;
   register long r10 __asm__("r10") = 0;
-  __asm__ volatile("syscall" : "=a"(result)
-                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
+                   : "rcx", "r11", "memory");
   return result;
 }
 
 static char maps[1 << 20];
 
-static uint64_t hex(const char **at) {
+static uint64_t hex(const char** at) {
   uint64_t value = 0;
   for (;; ++*at) {
     const char c = **at;
-    if (c >= '0' && c <= '9') value = value * 16 + (uint64_t)(c - '0');
-    else if (c >= 'a' && c <= 'f') value = value * 16 + (uint64_t)(c - 'a' + 10);
-    else return value;
+    if (c >= '0' && c <= '9')
+      value = value * 16 + (uint64_t)(c - '0');
+    else if (c >= 'a' && c <= 'f')
+      value = value * 16 + (uint64_t)(c - 'a' + 10);
+    else
+      return value;
   }
 }
 
 // Treats every mapping in /proc/self/maps with `call`; with `spare`, not our own code, data and stack.
-__attribute__((noinline, optimize("no-tree-loop-distribute-patterns")))
-static int ravage(long call, long argument, int spare) {
+__attribute__((noinline, optimize("no-tree-loop-distribute-patterns"))) static int ravage(
+    long call, long argument, int spare) {
   const int fd = open("/proc/self/maps", O_RDONLY);
   size_t size = 0;
   for (long got; (got = read(fd, maps + size, sizeof(maps) - 1 - size)) > 0;) size += (size_t)got;
   const uint64_t stack = (uint64_t)&fd;
   const uint64_t code = (uint64_t)&ravage;
   const uint64_t data = (uint64_t)maps;
-  const char *end = maps + size;
-  for (const char *at = maps; at < end;) {
+  const char* end = maps + size;
+  for (const char* at = maps; at < end;) {
     const uint64_t begin = hex(&at);
     ++at;
     const uint64_t stop = hex(&at);
-    while (at < end && *at++ != '\n') {}
+    while (at < end && *at++ != '\n') {
+    }
     const int ours = (stack >= begin && stack < stop) || (code >= begin && code < stop) ||
                      (data >= begin && data < stop);
     if (!ours || !spare) raw3(call, (long)begin, (long)(stop - begin), argument);
@@ -208,7 +214,7 @@ static int inherited_memory_limit(void) {
 
 static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t two = PTHREAD_MUTEX_INITIALIZER;
-static void *lock_two_first(void *unused) {
+static void* lock_two_first(void* unused) {
   (void)unused;
   pthread_mutex_lock(&two);
   usleep(20000);
@@ -230,8 +236,9 @@ static int deadlock_read(void) {
   return read(event, &count, sizeof(count)) < 0;
 }
 
-static void *spin(void *unused) {
-  for (volatile unsigned i = 0;; ++i) {}
+static void* spin(void* unused) {
+  for (volatile unsigned i = 0;; ++i) {
+  }
   return unused;
 }
 static int busy(void) {
@@ -241,25 +248,25 @@ static int busy(void) {
   for (;;) sleep(1);
 }
 
-static int exec_empty_argv(char *self) {
-  char *none[] = {NULL};
-  char *environment[] = {(char *)"BAD_INPUT=count-arguments", NULL};
+static int exec_empty_argv(char* self) {
+  char* none[] = {NULL};
+  char* environment[] = {(char*)"BAD_INPUT=count-arguments", NULL};
   execve(self, none, environment);
   return 1;
 }
 
 // Prints the errno of exec for each of the paths.
-static int exec_errors(int count, char **paths) {
+static int exec_errors(int count, char** paths) {
   for (int i = 0; i < count; ++i) {
-    char *arguments[] = {paths[i], NULL};
+    char* arguments[] = {paths[i], NULL};
     execv(paths[i], arguments);
     printf("%s\n", strerrorname_np(errno));
   }
   return kFine;
 }
 
-int main(int argc, char **argv) {
-  const char *how = argc > 1 ? argv[1] : getenv("BAD_INPUT");
+int main(int argc, char** argv) {
+  const char* how = argc > 1 ? argv[1] : getenv("BAD_INPUT");
   if (how == NULL) return 1;
   if (!strcmp(how, "count-arguments")) {
     printf("argc %d argv[0] '%s'\n", argc, argv[0] ? argv[0] : "(null)");
@@ -275,7 +282,7 @@ int main(int argc, char **argv) {
   if (!strcmp(how, "pkey-protect-others")) return ravage(SYS_pkey_mprotect, PROT_NONE, 1);
   if (!strcmp(how, "discard-others")) return ravage(SYS_madvise, MADV_DONTNEED, 1);
   static const struct {
-    const char *name;
+    const char* name;
     int (*run)(void);
   } kinds[] = {
       {"close-loop", close_loop},

@@ -8,7 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc < 4) return 2;
   const unsigned number = (unsigned)atoi(argv[1]);
   const unsigned error = (unsigned)atoi(argv[2]);

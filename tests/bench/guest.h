@@ -16,19 +16,18 @@ static inline int64_t now_ns(void) {
   return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-
-static inline long count_argument(int argc, char **argv, long otherwise) {
+static inline long count_argument(int argc, char** argv, long otherwise) {
   return argc > 1 ? atol(argv[1]) : otherwise;
 }
 
-static inline void print_each(const char *name, int64_t ns, long count) {
+static inline void print_each(const char* name, int64_t ns, long count) {
   printf("%s %.1f\n", name, (double)ns / (double)count);
 }
 
-#define REQUIRE(condition) \
-  do { \
-    if (!(condition)) { \
+#define REQUIRE(condition)                                            \
+  do {                                                                \
+    if (!(condition)) {                                               \
       fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      exit(1); \
-    } \
+      exit(1);                                                        \
+    }                                                                 \
   } while (0)

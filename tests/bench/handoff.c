@@ -69,12 +69,12 @@ static void epoll_side(uint32_t mine) {
 
 static void (*side)(uint32_t);
 
-static void *second(void *unused) {
+static void* second(void* unused) {
   side(1);
   return unused;
 }
 
-static void measure(const char *name, void (*both)(uint32_t)) {
+static void measure(const char* name, void (*both)(uint32_t)) {
   pthread_t thread;
   side = both;
   REQUIRE(pthread_create(&thread, NULL, second, NULL) == 0);
@@ -84,7 +84,7 @@ static void measure(const char *name, void (*both)(uint32_t)) {
   print_each(name, now_ns() - start, 2 * rounds);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   rounds = count_argument(argc, argv, 20000);
   for (int i = 0; i < 2; ++i) {
     events[i] = eventfd(0, 0);

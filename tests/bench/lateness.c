@@ -4,16 +4,16 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-static int by_value(const void *a, const void *b) {
-  const int64_t x = *(const int64_t *)a;
-  const int64_t y = *(const int64_t *)b;
+static int by_value(const void* a, const void* b) {
+  const int64_t x = *(const int64_t*)a;
+  const int64_t y = *(const int64_t*)b;
   return (x > y) - (x < y);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   const long count = count_argument(argc, argv, 1000);
   const int64_t period = 1000000;
-  int64_t *late = calloc((size_t)count, sizeof(*late));
+  int64_t* late = calloc((size_t)count, sizeof(*late));
   const int timer = timerfd_create(CLOCK_MONOTONIC, 0);
   const int64_t start = now_ns() + period;
   const struct itimerspec setting = {{0, period}, {start / 1000000000, start % 1000000000}};

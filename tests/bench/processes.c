@@ -5,9 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void *nothing(void *unused) { return unused; }
+static void* nothing(void* unused) { return unused; }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   const long count = count_argument(argc, argv, 100);
   int64_t start = now_ns();
   for (long i = 0; i < count; ++i) {

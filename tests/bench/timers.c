@@ -7,7 +7,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   const long count = count_argument(argc, argv, 10000);
   const struct rlimit fds = {(rlim_t)count + 100, (rlim_t)count + 100};
   REQUIRE(setrlimit(RLIMIT_NOFILE, &fds) == 0);

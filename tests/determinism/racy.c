@@ -22,7 +22,7 @@ static char log_text[kThreads * kTurns + 1];
 static int logged;
 static int event;
 
-static void *worker(void *argument) {
+static void* worker(void* argument) {
   const int me = (int)(intptr_t)argument;
   for (int i = 0; i < kTurns; ++i) {
     if (i % 5 == 1) sched_yield();
@@ -43,13 +43,13 @@ static void *worker(void *argument) {
   return NULL;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   pthread_t threads[kThreads];
   event = eventfd(0, EFD_SEMAPHORE);
   const int timer = timerfd_create(CLOCK_MONOTONIC, 0);
   const struct itimerspec hourly = {{3600, 0}, {3600, 0}};
   timerfd_settime(timer, 0, &hourly, NULL);
-  for (intptr_t i = 0; i < kThreads; ++i) pthread_create(&threads[i], NULL, worker, (void *)i);
+  for (intptr_t i = 0; i < kThreads; ++i) pthread_create(&threads[i], NULL, worker, (void*)i);
   struct pollfd both[] = {{event, POLLIN, 0}, {timer, POLLIN, 0}};
   int events = 0;
   for (uint64_t count, hours = 0; hours < 3;) {
@@ -68,7 +68,8 @@ int main(int argc, char **argv) {
   // Known to differ from run to run; a trace must not show them.
   if (getpid() <= 0 || getppid() < 0 || syscall(SYS_gettid) <= 0) return 1;
   if (argc > 1 && !strcmp(argv[1], "addresses")) {
-    printf("%p %p %p %p %p\n", (void *)main, (void *)&now, (void *)printf, malloc(10), malloc(1 << 20));
+    printf("%p %p %p %p %p\n", (void*)main, (void*)&now, (void*)printf, malloc(10),
+           malloc(1 << 20));
   }
   return 0;
 }

@@ -8,7 +8,7 @@
 
 static volatile int reader_is_in;
 
-static void *silent_writer(void *arg) {
+static void* silent_writer(void* arg) {
   usleep(20000);  // the reader is waiting
   int fd = open(arg, O_WRONLY);
   for (int i = 0; i < 200 && !reader_is_in; i++) usleep(10000);
@@ -19,7 +19,7 @@ static void *silent_writer(void *arg) {
   return NULL;
 }
 
-static void *quick_writer(void *arg) {
+static void* quick_writer(void* arg) {
   usleep(20000);
   close(open(arg, O_WRONLY));  // gone again at once: the reader must still have seen it
   return NULL;

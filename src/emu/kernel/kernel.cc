@@ -30,7 +30,8 @@ Kernel::Kernel(const Config& config, const ClockState& clocks, Dispatch dispatch
       time_(config, clocks),
       timers_(time_.clocks()),
       chooser_(trace::make_chooser(config.strategy, config.seed).value()),
-      scheduler_(time_.clocks(), timers_, poller_, *chooser_, time_.virtual_clock(), session_, *this,
+      scheduler_(time_.clocks(), timers_, poller_, *chooser_, time_.virtual_clock(), session_,
+                 *this,
                  {Duration::nanoseconds(config.syscall_cost_ns), Duration::milliseconds(10),
                   Duration::nanoseconds(config.io_grace_ns), config.livelock_entries}),
       process_(host_pid(), *this, scheduler_, *this) {

@@ -18,8 +18,8 @@
 #include <string_view>
 
 #include "detent/config.h"
-#include "emu/kernel/time_source.h"
 #include "emu/arch/x86_64/trap.h"
+#include "emu/kernel/time_source.h"
 #include "emu/process/process.h"
 #include "emu/sched/block.h"
 #include "emu/sched/scheduler.h"

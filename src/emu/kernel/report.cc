@@ -14,7 +14,8 @@ namespace {
 
 const char* (*name_of)(long) = nullptr;
 
-constexpr std::string_view kSignalWaits[] = {"pause", "rt_sigsuspend", "rt_sigtimedwait", "signalfd"};
+constexpr std::string_view kSignalWaits[] = {"pause", "rt_sigsuspend", "rt_sigtimedwait",
+                                             "signalfd"};
 
 }  // namespace
 
@@ -35,7 +36,7 @@ bool anybody_waits_for_signal(Kernel& kernel) {
 }
 
 bool anybody_waits_in_event_loop(Kernel& kernel) {
-  constexpr long kCalls[] = {SYS_poll,       SYS_ppoll,       SYS_select,     SYS_pselect6,
+  constexpr long kCalls[] = {SYS_poll,       SYS_ppoll,       SYS_select,      SYS_pselect6,
                              SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_pwait2};
   bool found = false;
   kernel.process().for_each_task([&](Task& task) {
@@ -72,7 +73,8 @@ void print_stats(Kernel& kernel) {
     if (stats.calls[nr] != 0) calls.emplace_back(stats.calls[nr], static_cast<long>(nr));
   }
   std::ranges::stable_sort(calls, std::greater<>(), [](const auto& call) { return call.first; });
-  for (const auto& [count, nr] : calls) text += fmt::format("{:>12}  {}\n", count, syscall_name(nr));
+  for (const auto& [count, nr] : calls)
+    text += fmt::format("{:>12}  {}\n", count, syscall_name(nr));
   kernel.tell(text);
 }
 

@@ -9,8 +9,8 @@ namespace {
 
 Elf64_auxv_t* auxiliary_vector(std::uint64_t stack_pointer) {
   auto* word = reinterpret_cast<std::uint64_t*>(stack_pointer);
-  word += 1 + word[0] + 1;      // argc, argv, null
-  while (*word != 0) ++word;    // envp
+  word += 1 + word[0] + 1;    // argc, argv, null
+  while (*word != 0) ++word;  // envp
   return reinterpret_cast<Elf64_auxv_t*>(word + 1);
 }
 
@@ -20,14 +20,27 @@ void patch_auxiliary_vector(std::uint64_t stack_pointer, const Image& program, s
                             std::uint64_t filename) {
   for (Elf64_auxv_t* entry = auxiliary_vector(stack_pointer); entry->a_type != AT_NULL; ++entry) {
     switch (entry->a_type) {
-      case AT_PHDR: entry->a_un.a_val = program.program_headers; break;
-      case AT_PHNUM: entry->a_un.a_val = program.program_header_count; break;
-      case AT_ENTRY: entry->a_un.a_val = program.entry; break;
-      case AT_BASE: entry->a_un.a_val = base; break;
-      case AT_EXECFN: entry->a_un.a_val = filename; break;
+      case AT_PHDR:
+        entry->a_un.a_val = program.program_headers;
+        break;
+      case AT_PHNUM:
+        entry->a_un.a_val = program.program_header_count;
+        break;
+      case AT_ENTRY:
+        entry->a_un.a_val = program.entry;
+        break;
+      case AT_BASE:
+        entry->a_un.a_val = base;
+        break;
+      case AT_EXECFN:
+        entry->a_un.a_val = filename;
+        break;
       // The host's vDSO would tell the host's time; the rseq area is the kernel's to keep.
-      case AT_SYSINFO_EHDR: entry->a_type = AT_IGNORE; break;
-      default: break;
+      case AT_SYSINFO_EHDR:
+        entry->a_type = AT_IGNORE;
+        break;
+      default:
+        break;
     }
   }
 }

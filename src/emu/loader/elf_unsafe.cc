@@ -52,8 +52,8 @@ int protection(const Elf64_Phdr& header) {
 
 Result<long> map(std::uint64_t address, std::uint64_t size, int prot, int flags, int fd,
                  std::uint64_t offset) {
-  return host_call(SYS_mmap, static_cast<std::int64_t>(address), static_cast<std::int64_t>(size), prot,
-                   flags, fd, static_cast<std::int64_t>(offset));
+  return host_call(SYS_mmap, static_cast<std::int64_t>(address), static_cast<std::int64_t>(size),
+                   prot, flags, fd, static_cast<std::int64_t>(offset));
 }
 
 Result<void> map_segment(int fd, const Elf64_Phdr& header, std::uint64_t base) {
@@ -68,7 +68,8 @@ Result<void> map_segment(int fd, const Elf64_Phdr& header, std::uint64_t base) {
   const std::uint64_t zero_page = page_up(file_end);
   if (memory_end > zero_page || header.p_filesz == 0) {
     const std::uint64_t from = header.p_filesz != 0 ? zero_page : page_down(begin);
-    TRY(map(from, page_up(memory_end) - from, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+    TRY(map(from, page_up(memory_end) - from, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+            0));
   }
   if ((prot & PROT_WRITE) && header.p_filesz != 0 && file_end % kPage != 0) {
     // Behind the end of a file that is too short there is nothing to write to.

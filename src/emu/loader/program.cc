@@ -27,8 +27,8 @@ int HostFile::release() { return std::exchange(fd_, -1); }
 
 namespace {
 
-constexpr int kMaxScriptDepth = 5;            // fs/exec.c exec_binprm()
-constexpr std::size_t kHeaderSize = 256;      // BINPRM_BUF_SIZE
+constexpr int kMaxScriptDepth = 5;        // fs/exec.c exec_binprm()
+constexpr std::size_t kHeaderSize = 256;  // BINPRM_BUF_SIZE
 using Header = std::array<char, kHeaderSize>;
 
 Result<std::string> link_of(int fd) {
@@ -48,8 +48,9 @@ Result<void> check_permissions(int fd, std::string* complaint) {
   const bool changes_group =
       (status.st_mode & S_ISGID) && (status.st_mode & S_IXGRP) && status.st_gid != getegid();
   if (changes_user || changes_group) {
-    *complaint = "set-uid and set-gid programs cannot run under detent (a seccomp filter may not gain "
-                 "privileges); run it outside, or run detent as that user";
+    *complaint =
+        "set-uid and set-gid programs cannot run under detent (a seccomp filter may not gain "
+        "privileges); run it outside, or run detent as that user";
     return Errno{EPERM};
   }
   return {};
@@ -57,7 +58,8 @@ Result<void> check_permissions(int fd, std::string* complaint) {
 
 bool may_execute(int dir_fd, const std::string& name) {
   struct stat status {};
-  return host_call(SYS_newfstatat, dir_fd, name.c_str(), &status, 0).ok() && S_ISREG(status.st_mode) &&
+  return host_call(SYS_newfstatat, dir_fd, name.c_str(), &status, 0).ok() &&
+         S_ISREG(status.st_mode) &&
          host_call(SYS_faccessat2, dir_fd, name.c_str(), X_OK, AT_EACCESS).ok();
 }
 
@@ -108,12 +110,18 @@ Result<ScriptLine> parse_script(const Header& header, std::size_t size) {
 
 const char* machine_name(unsigned machine) {
   switch (machine) {
-    case EM_X86_64: return "x32";  // asked only of 32-bit files
-    case EM_386: return "i386";
-    case EM_AARCH64: return "aarch64";
-    case EM_ARM: return "arm";
-    case EM_RISCV: return "riscv";
-    default: return "another machine";
+    case EM_X86_64:
+      return "x32";  // asked only of 32-bit files
+    case EM_386:
+      return "i386";
+    case EM_AARCH64:
+      return "aarch64";
+    case EM_ARM:
+      return "arm";
+    case EM_RISCV:
+      return "riscv";
+    default:
+      return "another machine";
   }
 }
 
@@ -174,7 +182,8 @@ Result<void> open_interpreter(Program& program, const Elf64_Ehdr& elf, std::stri
     return opened.error();
   }
   Header header{};
-  const long size = TRY(host_call(SYS_pread64, opened.value().get(), header.data(), header.size(), 0));
+  const long size =
+      TRY(host_call(SYS_pread64, opened.value().get(), header.data(), header.size(), 0));
   if (!check_elf(header, static_cast<std::size_t>(size), complaint).ok()) {
     *complaint = "its interpreter " + *path + " is not an x86-64 ELF file";
     return Errno{ELIBBAD};

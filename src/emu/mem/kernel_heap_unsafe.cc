@@ -50,9 +50,9 @@ std::size_t class_size(std::uint32_t size_class) {
 }
 
 bool map_range(std::uint64_t base, std::uint64_t size, int prot) {
-  const long at = arch::host_syscall(SYS_mmap, base, size, static_cast<std::uint64_t>(prot),
-                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
-                                     ~0ULL, 0);
+  const long at = arch::host_syscall(
+      SYS_mmap, base, size, static_cast<std::uint64_t>(prot),
+      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, ~0ULL, 0);
   return at == static_cast<long>(base);
 }
 

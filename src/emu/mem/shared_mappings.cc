@@ -21,7 +21,8 @@ void SharedMappings::remove(std::uint64_t begin, std::uint64_t size) {
     at = entries_.erase(at);
     if (old_begin < begin) entries_.emplace(old_begin, Entry{begin, old.place});
     if (old.end > end) {
-      entries_.emplace(end, Entry{old.end, {old.place.object, old.place.offset + (end - old_begin)}});
+      entries_.emplace(end,
+                       Entry{old.end, {old.place.object, old.place.offset + (end - old_begin)}});
       return;
     }
   }

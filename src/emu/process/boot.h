@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "detent/result.h"
 #include "detent/config.h"
+#include "detent/result.h"
 #include "emu/loader/program.h"
 #include "emu/signal/sigset.h"
 

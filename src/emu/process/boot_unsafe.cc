@@ -16,7 +16,8 @@ using arch::host_call;
 namespace {
 
 constexpr std::string_view kBootVariable = "DETENT_BOOT=";
-constexpr const char* kPadVariable = "DETENT_PAD=";  // keeps the stack's 16-byte alignment on removal
+constexpr const char* kPadVariable =
+    "DETENT_PAD=";  // keeps the stack's 16-byte alignment on removal
 
 Result<int> write_record(const BootRecord& record) {
   const int fd = static_cast<int>(TRY(host_call(SYS_memfd_create, "detent-boot", 0)));
@@ -38,13 +39,14 @@ Result<int> keep_over_exec(loader::HostFile& file) {
 Errno exec_self(const std::vector<const char*>& arguments,
                 const std::vector<const char*>& environment) {
   // By path, not by a kept fd: comm and the stack's AT_EXECFN are patched afterwards either way.
-  const Result<long> done = host_call(SYS_execve, "/proc/self/exe",
-                                      static_cast<const void*>(arguments.data()),
-                                      static_cast<const void*>(environment.data()));
+  const Result<long> done =
+      host_call(SYS_execve, "/proc/self/exe", static_cast<const void*>(arguments.data()),
+                static_cast<const void*>(environment.data()));
   return done.error();
 }
 
-void replace_by_script_arguments(const loader::Program& program, std::vector<const char*>& arguments) {
+void replace_by_script_arguments(const loader::Program& program,
+                                 std::vector<const char*>& arguments) {
   if (program.script_arguments.empty()) return;
   if (!arguments.empty() && arguments.front() != nullptr) arguments.erase(arguments.begin());
   std::vector<const char*> front;
@@ -90,8 +92,7 @@ bool take_boot_record(char** argv, Booted& booted) {
   int fd = -1;
   const auto parsed = std::from_chars(number, variable.data() + variable.size(), fd);
   if (parsed.ec != std::errc() || *parsed.ptr != ':') return false;
-  const Result<long> got =
-      host_call(SYS_pread64, fd, &booted.record, sizeof(booted.record), 0);
+  const Result<long> got = host_call(SYS_pread64, fd, &booted.record, sizeof(booted.record), 0);
   if (!got.ok() || got.value() != sizeof(booted.record) ||
       booted.record.magic != BootRecord::kMagic) {
     return false;

@@ -30,7 +30,8 @@ struct Region {
 constexpr std::size_t page_up(std::size_t size) { return (size + 4095) & ~std::size_t{4095}; }
 
 Region region(void* begin, void* end) {
-  return {begin, nullptr, static_cast<std::size_t>(static_cast<char*>(end) - static_cast<char*>(begin))};
+  return {begin, nullptr,
+          static_cast<std::size_t>(static_cast<char*>(end) - static_cast<char*>(begin))};
 }
 
 // The image's data, the heap in use, the whole kernel stack that the child runs on, and what the other
@@ -55,10 +56,9 @@ Region* make_table(Task& task, std::size_t& mapped) {
   const std::size_t table_size = page_up((regions.size() + 1) * sizeof(Region));
   mapped = table_size;
   for (const Region& wanted : regions) mapped += page_up(wanted.size);
-  const Result<long> at =
-      arch::host_call(SYS_mmap, static_cast<std::int64_t>(mem::kVforkBase),
-                      static_cast<std::int64_t>(mapped), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  const Result<long> at = arch::host_call(
+      SYS_mmap, static_cast<std::int64_t>(mem::kVforkBase), static_cast<std::int64_t>(mapped),
+      PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
   if (!at.ok()) return nullptr;
   auto* table = reinterpret_cast<Region*>(at.value());
   auto* next = reinterpret_cast<char*>(at.value()) + table_size;

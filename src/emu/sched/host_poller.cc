@@ -99,12 +99,12 @@ unsigned HostPoller::wait(std::optional<Duration> timeout) {
   }
   pollfd entry{epoll_fd_, POLLIN, 0};
   // ppoll rather than epoll_pwait2: the latter is younger than the oldest host we support (5.9).
-  const long ready = arch::host_syscall_interruptible(
-      SYS_ppoll, arch::host_arg(&entry), 1, timeout ? arch::host_arg(&span) : 0, 0, 8);
+  const long ready = arch::host_syscall_interruptible(SYS_ppoll, arch::host_arg(&entry), 1,
+                                                      timeout ? arch::host_arg(&span) : 0, 0, 8);
   if (ready <= 0) return 0;
   std::array<epoll_event, 64> events;
-  const long count = host_call(SYS_epoll_pwait, epoll_fd_, events.data(), events.size(), 0, nullptr, 8)
-                         .value();
+  const long count =
+      host_call(SYS_epoll_pwait, epoll_fd_, events.data(), events.size(), 0, nullptr, 8).value();
   for (long i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
     const auto found = watches_.find(event.data.fd);

@@ -52,8 +52,8 @@ class IdleOwner {
 struct SchedulerOptions {
   Duration syscall_cost = Duration::microseconds(1);  ///< virtual time charged per kernel entry
   Duration quantum = Duration::milliseconds(10);      ///< virtual time after which a task yields
-  Duration io_grace = Duration::milliseconds(5);      ///< host time that virtual time leaves host I/O
-  std::uint64_t livelock_entries = 0;                 ///< report after so many entries at one instant
+  Duration io_grace = Duration::milliseconds(5);  ///< host time that virtual time leaves host I/O
+  std::uint64_t livelock_entries = 0;             ///< report after so many entries at one instant
 };
 
 struct SchedulerStats {
@@ -67,8 +67,8 @@ class Scheduler {
  public:
   /// `virtual_clock` is null unless time is virtual. All references outlive the scheduler.
   Scheduler(timebase::ClockSet& clocks, timebase::TimerQueue& timers, HostPoller& poller,
-            trace::Chooser& chooser, timebase::VirtualClock* virtual_clock, Session& session, IdleOwner& owner,
-            const SchedulerOptions& options);
+            trace::Chooser& chooser, timebase::VirtualClock* virtual_clock, Session& session,
+            IdleOwner& owner, const SchedulerOptions& options);
 
   [[nodiscard]] Task& current() { return *current_; }
   /// A new task: it will run. Never switches.

@@ -51,10 +51,13 @@ Life life_of(int pid) {
   if (name_end == std::string_view::npos || name_end + 2 >= line.size()) return Life::kGone;
   switch (line[name_end + 2]) {
     case 'Z':
-    case 'X': return Life::kGone;
+    case 'X':
+      return Life::kGone;
     case 'T':
-    case 't': return Life::kStopped;
-    default: return Life::kRunning;
+    case 't':
+      return Life::kStopped;
+    default:
+      return Life::kRunning;
   }
 }
 
@@ -101,7 +104,9 @@ Result<int> Session::reserve_slot() {
   return Errno{EAGAIN};
 }
 
-void Session::name_slot(int slot, int pid) { page_->slots[static_cast<std::size_t>(slot)].pid = pid; }
+void Session::name_slot(int slot, int pid) {
+  page_->slots[static_cast<std::size_t>(slot)].pid = pid;
+}
 
 void Session::release_slot(int slot) { name_slot(slot, 0); }
 

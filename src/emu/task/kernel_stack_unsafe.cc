@@ -38,8 +38,8 @@ std::uint32_t take() {
   }
   const std::uint64_t stack = base_of(p.used) + kGuard;
   arch::host_call(SYS_mmap, static_cast<std::int64_t>(stack), KernelStack::kSize,
-                  PROT_READ | PROT_WRITE,
-                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0)
+                  PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+                  -1, 0)
       .value();
   return p.used++;
 }

@@ -6,25 +6,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void *churn(void *arg) {
+static void* churn(void* arg) {
   long total = 0;
   for (long i = 1; i < 500; i++) {
-    char *p = malloc(i * 7);
+    char* p = malloc(i * 7);
     memset(p, (int)i, i * 7);
     total += p[i];
     p = realloc(p, i * 14);
     total += p[i];
     free(p);
   }
-  return (void *)(total + (long)arg);
+  return (void*)(total + (long)arg);
 }
 
 int main(void) {
   pthread_t threads[4];
   long sum = 0;
-  for (long i = 0; i < 4; i++) pthread_create(&threads[i], NULL, churn, (void *)i);
+  for (long i = 0; i < 4; i++) pthread_create(&threads[i], NULL, churn, (void*)i);
   for (int i = 0; i < 4; i++) {
-    void *result;
+    void* result;
     pthread_join(threads[i], &result);
     sum += (long)result;
   }

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void *overflow(void *arg) {
-  char *block = malloc(10);
-  block[10 + *(volatile int *)arg] = 'x';
+static void* overflow(void* arg) {
+  char* block = malloc(10);
+  block[10 + *(volatile int*)arg] = 'x';
   return block;
 }
 
@@ -15,7 +15,7 @@ int main(void) {
   puts("before");
   fflush(stdout);
   pthread_create(&thread, NULL, overflow, &zero);
-  void *result;
+  void* result;
   pthread_join(thread, &result);
   printf("not reached %p\n", result);
   return 0;

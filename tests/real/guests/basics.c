@@ -14,10 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
+extern char** environ;
 
-static const char *tail(const char *path) {
-  const char *slash = strrchr(path, '/');
+static const char* tail(const char* path) {
+  const char* slash = strrchr(path, '/');
   return slash ? slash + 1 : path;
 }
 
@@ -48,20 +48,20 @@ static void print_proc(void) {
   printf("exe is an ELF file %d\n", n == 4 && memcmp(text, ELFMAG, 4) == 0);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   printf("argc %d\n", argc);
   for (int i = 0; i < argc; i++) printf("argv[%d] [%s]\n", i, i ? argv[i] : tail(argv[i]));
   printf("argv ends %d\n", argv[argc] == NULL);
-  for (char **e = environ; *e; e++) {
+  for (char** e = environ; *e; e++) {
     if (strncmp(*e, "_=", 2) != 0) printf("env %s\n", *e);
   }
   char cwd[PATH_MAX];
   printf("cwd %s\n", getcwd(cwd, sizeof cwd));
   printf("program_invocation_short_name %s\n", program_invocation_short_name);
-  printf("execfn %s\n", tail((const char *)getauxval(AT_EXECFN)));
+  printf("execfn %s\n", tail((const char*)getauxval(AT_EXECFN)));
   printf("auxv page %lu uid %d secure %lu random %d phdr %d platform %s\n", getauxval(AT_PAGESZ),
          getauxval(AT_UID) == getuid(), getauxval(AT_SECURE), getauxval(AT_RANDOM) != 0,
-         getauxval(AT_PHDR) != 0, (const char *)getauxval(AT_PLATFORM));
+         getauxval(AT_PHDR) != 0, (const char*)getauxval(AT_PLATFORM));
   printf("session leader %d, group leader %d\n", getsid(0) == getpid(), getpgrp() == getpid());
   struct utsname name;
   uname(&name);

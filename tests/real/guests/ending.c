@@ -8,22 +8,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void *exit_group(void *arg) {
+static void* exit_group(void* arg) {
   (void)arg;
   usleep(1000);
   exit(31);
 }
 
-static void *last_words(void *arg) {
+static void* last_words(void* arg) {
   (void)arg;
   usleep(20000);
   return NULL;
 }
 
-static void end(const char *how) {
+static void end(const char* how) {
   pthread_t thread;
   volatile int zero = 0;
-  if (strcmp(how, "segv") == 0) *(volatile int *)8 = 1;
+  if (strcmp(how, "segv") == 0) *(volatile int*)8 = 1;
   if (strcmp(how, "abort") == 0) abort();
   if (strcmp(how, "fpe") == 0) zero = 1 / zero;
   if (strcmp(how, "ill") == 0) __builtin_trap();
@@ -42,18 +42,18 @@ static void end(const char *how) {
   exit(atoi(how));
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   struct rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);
   if (argc != 2) return 99;
   if (strcmp(argv[1], "children") != 0) end(argv[1]);
-  const char *ways[] = {"0", "1", "255", "256", "segv", "abort", "fpe", "ill", "term", "kill",
-                        "quit", "rt", "thread", "last-thread"};
+  const char* ways[] = {"0",   "1",    "255",  "256",  "segv", "abort",  "fpe",
+                        "ill", "term", "kill", "quit", "rt",   "thread", "last-thread"};
   for (unsigned i = 0; i < sizeof ways / sizeof *ways; i++) {
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
-      if (i % 2) execl(argv[0], argv[0], ways[i], (char *)NULL);
+      if (i % 2) execl(argv[0], argv[0], ways[i], (char*)NULL);
       end(ways[i]);
     }
     int status = 0;

@@ -11,7 +11,7 @@
 
 enum { kThreads = 8, kRounds = 2000 };
 
-static void must(int error, const char *what) {
+static void must(int error, const char* what) {
   if (error == 0) return;
   printf("%s: %s\n", what, strerror(error));
   exit(1);
@@ -27,11 +27,11 @@ static struct timespec in_ms(clockid_t clock, long ms) {
   return t;
 }
 
-static void start(pthread_t *threads, int n, void *(*body)(void *)) {
-  for (long i = 0; i < n; i++) MUST(pthread_create(&threads[i], NULL, body, (void *)i));
+static void start(pthread_t* threads, int n, void* (*body)(void*)) {
+  for (long i = 0; i < n; i++) MUST(pthread_create(&threads[i], NULL, body, (void*)i));
 }
 
-static void join(pthread_t *threads, int n) {
+static void join(pthread_t* threads, int n) {
   for (int i = 0; i < n; i++) MUST(pthread_join(threads[i], NULL));
 }
 
@@ -40,7 +40,7 @@ static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static pthread_t threads[64];
 static long counter;
 
-static void *count(void *arg) {
+static void* count(void* arg) {
   (void)arg;
   for (int i = 0; i < kRounds; i++) {
     pthread_mutex_lock(&mutex);
@@ -50,9 +50,9 @@ static void *count(void *arg) {
   return NULL;
 }
 
-static void *timed_lock(void *arg) {
+static void* timed_lock(void* arg) {
   struct timespec t = in_ms(CLOCK_REALTIME, 20);
-  *(int *)arg = pthread_mutex_timedlock(&mutex, &t);
+  *(int*)arg = pthread_mutex_timedlock(&mutex, &t);
   return NULL;
 }
 
@@ -65,7 +65,8 @@ static void test_mutex(void) {
   pthread_mutex_lock(&mutex);
   MUST(pthread_create(&threads[0], NULL, timed_lock, &result));
   join(threads, 1);
-  printf("timedlock: %d, trylock: %d\n", result == ETIMEDOUT, pthread_mutex_trylock(&mutex) == EBUSY);
+  printf("timedlock: %d, trylock: %d\n", result == ETIMEDOUT,
+         pthread_mutex_trylock(&mutex) == EBUSY);
   pthread_mutex_unlock(&mutex);
   pthread_mutexattr_t attr;
   pthread_mutexattr_init(&attr);
@@ -80,13 +81,13 @@ static void test_mutex(void) {
 
 static pthread_mutex_t special;
 
-static void *take_and_die(void *arg) {
+static void* take_and_die(void* arg) {
   (void)arg;
   MUST(pthread_mutex_lock(&special));
   return NULL;
 }
 
-static void *count_special(void *arg) {
+static void* count_special(void* arg) {
   (void)arg;
   for (int i = 0; i < 200; i++) {
     MUST(pthread_mutex_lock(&special));
@@ -126,7 +127,7 @@ static void test_priority_inheritance(void) {
 
 static int turn;
 
-static void *take_turns(void *arg) {
+static void* take_turns(void* arg) {
   int me = (int)(long)arg;
   for (int i = 0; i < 500; i++) {
     pthread_mutex_lock(&mutex);
@@ -140,7 +141,7 @@ static void *take_turns(void *arg) {
 
 static int woken, sleeping;
 
-static void *wait_for_signal(void *arg) {
+static void* wait_for_signal(void* arg) {
   (void)arg;
   pthread_mutex_lock(&mutex);
   sleeping++;
@@ -184,8 +185,8 @@ static void test_cond(void) {
     }
     pthread_mutex_unlock(&mutex);
     clock_gettime(clocks[i], &now);
-    int late = now.tv_sec > until.tv_sec ||
-               (now.tv_sec == until.tv_sec && now.tv_nsec >= until.tv_nsec);
+    int late =
+        now.tv_sec > until.tv_sec || (now.tv_sec == until.tv_sec && now.tv_nsec >= until.tv_nsec);
     printf("timedwait: timed out %d, not early %d\n", error == ETIMEDOUT, late);
   }
 }
@@ -193,7 +194,7 @@ static void test_cond(void) {
 static pthread_barrier_t barrier;
 static int phase[16], serial;
 
-static void *phases(void *arg) {
+static void* phases(void* arg) {
   (void)arg;
   for (int i = 0; i < 16; i++) {
     __atomic_add_fetch(&phase[i], 1, __ATOMIC_SEQ_CST);
@@ -215,7 +216,7 @@ static void test_barrier(void) {
 static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
 static long left, right;
 
-static void *read_or_write(void *arg) {
+static void* read_or_write(void* arg) {
   for (int i = 0; i < 500; i++) {
     if ((long)arg % 4 == 0) {
       pthread_rwlock_wrlock(&rwlock);
@@ -231,7 +232,7 @@ static void *read_or_write(void *arg) {
   return NULL;
 }
 
-static void *timed_rwlocks(void *arg) {
+static void* timed_rwlocks(void* arg) {
   (void)arg;
   struct timespec t = in_ms(CLOCK_REALTIME, 10);
   int r = pthread_rwlock_timedrdlock(&rwlock, &t);
@@ -254,7 +255,7 @@ static void test_rwlock(void) {
 static sem_t full, empty;
 static int slot, sum;
 
-static void *produce(void *arg) {
+static void* produce(void* arg) {
   (void)arg;
   for (int i = 1; i <= 1000; i++) {
     while (sem_wait(&empty) != 0) {
@@ -265,7 +266,7 @@ static void *produce(void *arg) {
   return NULL;
 }
 
-static void *consume(void *arg) {
+static void* consume(void* arg) {
   (void)arg;
   for (int i = 1; i <= 1000; i++) {
     while (sem_wait(&full) != 0) {
@@ -284,25 +285,31 @@ static void test_semaphore(void) {
   join(threads, 2);
   struct timespec t = in_ms(CLOCK_REALTIME, 20);
   int timed = sem_timedwait(&full, &t), error = errno;
-  printf("semaphore: %d, timed %d %d, try %d\n", sum, timed, error == ETIMEDOUT, sem_trywait(&full));
+  printf("semaphore: %d, timed %d %d, try %d\n", sum, timed, error == ETIMEDOUT,
+         sem_trywait(&full));
 }
 
 static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int destroyed, initialised, cleaned;
 
-static void destroy(void *value) { __atomic_add_fetch(&destroyed, (int)(long)value, __ATOMIC_SEQ_CST); }
-static void initialise(void) { initialised++; usleep(2000); }
-static void clean(void *arg) { *(int *)arg += 1; }
+static void destroy(void* value) {
+  __atomic_add_fetch(&destroyed, (int)(long)value, __ATOMIC_SEQ_CST);
+}
+static void initialise(void) {
+  initialised++;
+  usleep(2000);
+}
+static void clean(void* arg) { *(int*)arg += 1; }
 
-static void *with_key(void *arg) {
+static void* with_key(void* arg) {
   (void)arg;
   pthread_once(&once, initialise);
-  pthread_setspecific(key, (void *)1L);
+  pthread_setspecific(key, (void*)1L);
   return NULL;
 }
 
-static void *sleep_long(void *arg) {
+static void* sleep_long(void* arg) {
   pthread_cleanup_push(clean, &cleaned);
   if (arg) {
     for (;;) sleep(1000);
@@ -321,8 +328,8 @@ static void test_rest(void) {
   join(threads, 16);
   printf("once: %d, destructors: %d\n", initialised, destroyed);
   for (long i = 0; i < 2; i++) {
-    void *result;
-    MUST(pthread_create(&threads[0], NULL, sleep_long, (void *)i));
+    void* result;
+    MUST(pthread_create(&threads[0], NULL, sleep_long, (void*)i));
     usleep(10000);
     MUST(pthread_cancel(threads[0]));
     MUST(pthread_join(threads[0], &result));
@@ -335,7 +342,7 @@ static void test_rest(void) {
   printf("many threads: %d\n", destroyed);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   if (argc > 1 && strcmp(argv[1], "pi") == 0) {
     test_priority_inheritance();

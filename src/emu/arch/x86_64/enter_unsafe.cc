@@ -68,7 +68,7 @@ extern char __executable_start[], etext[];
 namespace detent::arch {
 namespace {
 
-constexpr int kSysSeccomp = 1;            // SYS_SECCOMP of asm-generic/siginfo.h
+constexpr int kSysSeccomp = 1;           // SYS_SECCOMP of asm-generic/siginfo.h
 constexpr int kTickSignalCode = 0x7e7e;  // sival_int of the preemption timer
 constexpr std::size_t kLandingStackSize = 128 * 1024;
 alignas(64) unsigned char landing_stack[kLandingStackSize];
@@ -118,7 +118,8 @@ bool between(std::uint64_t address, const char* begin, const char* end) {
 }
 
 bool is_synchronous(int sig, const siginfo_t& info) {
-  const bool fault = sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL || sig == SIGTRAP;
+  const bool fault =
+      sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL || sig == SIGTRAP;
   return fault && info.si_code > 0;
 }
 
@@ -276,9 +277,9 @@ void catch_host_signal(int sig) {
 }
 
 void release_host_signal(int sig, void (*disposition)(int)) {
-  const KernelSigaction action{
-      reinterpret_cast<void (*)(int, siginfo_t*, void*)>(reinterpret_cast<std::uintptr_t>(disposition)),
-      kSaRestorer, detent_restorer, 0};
+  const KernelSigaction action{reinterpret_cast<void (*)(int, siginfo_t*, void*)>(
+                                   reinterpret_cast<std::uintptr_t>(disposition)),
+                               kSaRestorer, detent_restorer, 0};
   host_call(SYS_rt_sigaction, sig, &action, nullptr, 8).value();
 }
 
@@ -332,8 +333,8 @@ void start_tick(int milliseconds) {
 
 }  // namespace detent::arch
 
-extern "C" long detent_host_syscall(long, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t,
-                                    std::uint64_t, std::uint64_t);
+extern "C" long detent_host_syscall(long, std::uint64_t, std::uint64_t, std::uint64_t,
+                                    std::uint64_t, std::uint64_t, std::uint64_t);
 extern "C" long detent_host_syscall_interruptible(long, std::uint64_t, std::uint64_t, std::uint64_t,
                                                   std::uint64_t, std::uint64_t, std::uint64_t);
 

@@ -16,8 +16,8 @@ enum class TrapKind : std::uint32_t {
 
 struct Trap {
   TrapKind kind = TrapKind::kInterrupt;
-  bool foreign_abi = false;  ///< a system call by int 0x80 or with an x32 number
-  siginfo_t info{};          ///< for kFault
+  bool foreign_abi = false;       ///< a system call by int 0x80 or with an x32 number
+  siginfo_t info{};               ///< for kFault
   std::uint64_t error_code = 0;   ///< for kFault: the processor's error code (REG_ERR)
   std::uint64_t trap_number = 0;  ///< for kFault: the processor's vector (REG_TRAPNO)
 };
