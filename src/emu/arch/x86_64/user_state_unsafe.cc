@@ -1,5 +1,3 @@
-#include <cpuid.h>
-
 #include <cstdlib>
 #include <cstring>
 
@@ -16,12 +14,15 @@ std::uint64_t read_xcr0() {
   return (static_cast<std::uint64_t>(high) << 32) | low;
 }
 
+// CPUID.0DH.0:EBX, the size for the features that XCR0 enables. Not by <cpuid.h>: clang 14 gives its EBX
+// output the register of the EAX input when the other outputs are unused.
 std::uint32_t query_xsave_size() {
-  std::uint32_t eax = 0;
+  std::uint32_t eax = 0xd;
   std::uint32_t ebx = 0;
   std::uint32_t ecx = 0;
   std::uint32_t edx = 0;
-  DETENT_ASSERT(__get_cpuid_count(0xd, 0, &eax, &ebx, &ecx, &edx) != 0);
+  asm volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+  DETENT_ASSERT(ebx >= 576 && "the processor has no XSAVE");
   return ebx;
 }
 
