@@ -14,7 +14,7 @@
 #include "emu/fd/timerfd.h"
 #include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
-#include "syscalls/host_io.h"
+#include "syscalls/host_wait.h"
 
 namespace detent::syscalls {
 namespace {
@@ -59,7 +59,7 @@ Result<long> lock_and_wait(Task& task, Fd fd, int command, std::uint64_t argumen
                                          static_cast<std::uint64_t>(now), argument);
     return done == -EACCES ? -EAGAIN : done;
   };
-  return host_retry(task, Errno{EAGAIN}, "fcntl", attempt);
+  return retry_paced(task, Errno{EAGAIN}, {.what = "fcntl"}, nullptr, attempt);
 }
 
 // Passes close_range around the kernel's own fds.
@@ -164,7 +164,7 @@ Result<long> sys_flock(Task& task, Fd fd, int operation) {
                               static_cast<std::uint64_t>(operation | LOCK_NB));
   };
   if (operation & LOCK_NB) return arch::to_result(attempt());
-  return host_retry(task, Errno{EAGAIN}, "flock", attempt);
+  return retry_paced(task, Errno{EAGAIN}, {.what = "flock"}, nullptr, attempt);
 }
 
 }  // namespace detent::syscalls

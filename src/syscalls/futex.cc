@@ -10,7 +10,7 @@
 #include "emu/arch/x86_64/host_call.h"
 #include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
-#include "syscalls/host_io.h"
+#include "syscalls/host_wait.h"
 
 namespace detent::syscalls {
 namespace {
@@ -73,7 +73,7 @@ Result<long> wait_by_polling(Task& task, const WaitRequest& request) {
                 task.kernel().clocks().now(request.deadline->base) >= request.deadline->when;
     return timed_out ? 0 : -EAGAIN;
   };
-  const long waited = TRY(host_retry(task, Errno{EAGAIN}, "futex", look));
+  const long waited = TRY(retry_paced(task, Errno{EAGAIN}, {.what = "futex"}, nullptr, look));
   if (timed_out) return Errno{ETIMEDOUT};
   return waited;
 }

@@ -16,8 +16,8 @@ constexpr Errno kPauseOver{4095};
 
 constexpr Duration kFirstPause = Duration::microseconds(20);
 constexpr Duration kLongestPause = Duration::milliseconds(1);
-// Alone in virtual time nobody outside is likely to act, and each pause costs host time: let the
-// others' sleeps go by.
+// Alone in virtual time nobody outside is likely to act, and each pause costs host time: where this
+// process's own changes are notified, let the others' sleeps go by.
 constexpr Duration kLongestVirtualPause = Duration::seconds(60);
 
 // A host signal may end even a call that cannot block; the guest's signals are not the host's.
@@ -27,9 +27,9 @@ long try_once(const HostTry& call) {
   return answer;
 }
 
-Duration longest_pause(emu::Kernel& kernel) {
+Duration longest_pause(emu::Kernel& kernel, bool notified) {
   const bool alone = kernel.time_is_virtual() && !kernel.outside_active();
-  return alone ? kLongestVirtualPause : kLongestPause;
+  return alone && notified ? kLongestVirtualPause : kLongestPause;
 }
 
 // Tells readiness that means nothing: woken and ready, and still the call would block. Once may be a
@@ -107,6 +107,36 @@ sched::WaitRules rules_of_pause(emu::Kernel& kernel, const sched::WaitRules& rul
 
 }  // namespace
 
+bool host_nonblocking(Fd fd) {
+  const Result<long> flags = arch::host_call(SYS_fcntl, raw(fd), F_GETFL);
+  return flags.ok() && (flags.value() & O_NONBLOCK) != 0;
+}
+
+Result<long> wait_then_call(Task& task, Fd fd, waitq::PollMask events, const char* what,
+                            const HostTry& call) {
+  emu::Kernel& kernel = task.kernel();
+  const fd::HostKind kind = task.process().fds().host_kind(fd);
+  if (kind == fd::HostKind::kNeverBlocks || kind == fd::HostKind::kBad) {
+    return arch::to_result(call());
+  }
+  bool nonblocking = false;
+  const auto attempt = [&]() -> waitq::Attempt<long> {
+    const waitq::PollMask wanted = events | waitq::kAlways;
+    if (nonblocking || (sched::HostPoller::ready_now(fd, events) & wanted) != 0) {
+      return arch::to_result(call());
+    }
+    if (host_nonblocking(fd)) {
+      nonblocking = true;
+      return arch::to_result(call());
+    }
+    return waitq::Blocked{&kernel.poller().watch(fd, events), events | waitq::kNval};
+  };
+  sched::WaitRules rules;
+  rules.what = what;
+  rules.object = static_cast<std::uint64_t>(raw(fd));
+  return sched::block_until<long>(kernel.scheduler(), task, rules, attempt);
+}
+
 Result<long> try_then_wait(Task& task, const HostEvent& event, const WaitChoice& choose,
                            const HostTry& call) {
   const long answer = try_once(call);
@@ -132,7 +162,7 @@ Result<long> retry_paced(Task& task, Errno again, const sched::WaitRules& rules,
     return waitq::Blocked{&nobody, waitq::kAllEvents};
   };
   const sched::HostRetryScope retrying(kernel.poller());
-  for (Duration pause = kFirstPause;; pause = std::min(pause + pause, longest_pause(kernel))) {
+  for (Duration pause = kFirstPause;; pause = std::min(pause + pause, longest_pause(kernel, changed != nullptr))) {
     const sched::WaitRules step = rules_of_pause(kernel, rules, pause);
     const Result<long> result = sched::block_until<long>(kernel.scheduler(), task, step, attempt);
     if (result.ok() || !(result.error() == kPauseOver)) return result;

@@ -1,8 +1,8 @@
-// Waiting for the host by trying first: the call is made in a form that cannot block, and only if it
-// would block does the task wait. host_io.h waits first; it is for calls without such a form.
+// Host calls that may block: the scheduler waits, and the host's call is made when it cannot block. One
+// task's wait never stops the others.
 //
-// In both functions `call` returns a raw host answer (-errno on failure), never blocks, and may be
-// made any number of times.
+// In all functions `call` returns a raw host answer (-errno on failure) and may be made any number of
+// times. A signal that ends the wait answers kRestartSys unless the rules say otherwise.
 #pragma once
 
 #include <functional>
@@ -27,13 +27,22 @@ struct HostEvent {
   Errno again{EAGAIN};  ///< the errno by which `call` says that it would block
 };
 
-/// Calls until the answer is not `event.again`, waiting for readiness of the fd in between. Where the
+/// True if the host description behind `fd` has O_NONBLOCK.
+bool host_nonblocking(Fd fd);
+
+/// For calls without a form that cannot block (read, write): waits until `fd` reports one of `events`,
+/// then calls; at once if the description is O_NONBLOCK or the fd never blocks. `call` must not block
+/// when `fd` is ready. `what` names the call for reports.
+Result<long> wait_then_call(Task& task, Fd fd, waitq::PollMask events, const char* what,
+                            const HostTry& call);
+
+/// For calls with a form that cannot block: calls until the answer is not `event.again`, waiting for readiness of the fd in between. Where the
 /// fd claims to be ready and the call still would block (a full AF_UNIX datagram peer, an unread
 /// error queue), goes over to retry_paced().
 Result<long> try_then_wait(Task& task, const HostEvent& event, const WaitChoice& choose,
                            const HostTry& call);
 
-/// For calls with no readiness to poll (semop, msgrcv): calls until the answer is not `again`, waiting
+/// For calls with no readiness to poll (flock, semop, msgrcv): calls until the answer is not `again`, waiting
 /// for a notification of `changed` (null: there is none) and, since other processes notify nobody
 /// here, for short pauses that host time paces. A notification makes the call right there, in the order
 /// of waiting, and reports how many calls it completed.

@@ -16,7 +16,7 @@
 #include "emu/arch/x86_64/kernel_fds.h"
 #include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
-#include "syscalls/host_io.h"
+#include "syscalls/host_wait.h"
 
 namespace detent::syscalls {
 namespace {
@@ -61,7 +61,7 @@ Result<void> wait_for_writer(Task& task, Fd fd) {
     const bool was_opened = sched::HostPoller::ready_now(fd, waitq::kIn) != 0;
     return was_opened || has_writer_or_data(fd) ? 0 : -EAGAIN;
   };
-  TRY(host_retry(task, Errno{EAGAIN}, "open", look));
+  TRY(retry_paced(task, Errno{EAGAIN}, {.what = "open"}, nullptr, look));
   return {};
 }
 
@@ -73,7 +73,7 @@ Result<long> open_fifo(Task& task, Fd dir, std::int64_t path, int flags, std::ui
                               static_cast<std::uint64_t>(path),
                               static_cast<std::uint64_t>(flags | O_NONBLOCK), mode);
   };
-  const long opened = TRY(host_retry(task, Errno{ENXIO}, "open", open_now));
+  const long opened = TRY(retry_paced(task, Errno{ENXIO}, {.what = "open"}, nullptr, open_now));
   const Fd fd{static_cast<std::int32_t>(opened)};
   const bool reads = (flags & O_ACCMODE) == O_RDONLY;
   const Result<void> met = reads ? wait_for_writer(task, fd) : Result<void>();

@@ -17,7 +17,7 @@
 #include "emu/process/vfork_unsafe.h"
 #include "emu/sched/block.h"
 #include "emu/signal/task_signals.h"
-#include "syscalls/host_io.h"
+#include "syscalls/host_wait.h"
 #include "syscalls/strace.h"
 
 namespace detent::syscalls {
@@ -143,7 +143,7 @@ Result<long> wait_for_child(Task& task, bool nohang, const std::function<Result<
   rules.what = "wait4";
   const Result<long> result =
       kernel.quiet_children() && !nohang
-          ? host_retry(task, Errno{EAGAIN}, "wait4", raw_attempt)
+          ? retry_paced(task, Errno{EAGAIN}, {.what = "wait4"}, nullptr, raw_attempt)
           : sched::block_until<long>(kernel.scheduler(), task, rules, attempt);
   if (!result.ok() && result.error() == Errno{ECHILD}) kernel.no_children();
   return result;

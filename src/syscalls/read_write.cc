@@ -15,7 +15,7 @@
 #include "emu/mem/user_copy_unsafe.h"
 #include "emu/sched/block.h"
 #include "syscalls/files.h"
-#include "syscalls/host_io.h"
+#include "syscalls/host_wait.h"
 
 namespace detent::syscalls {
 namespace {
@@ -138,7 +138,7 @@ Result<long> host_read(Task& task, Fd fd, const Vector& vector) {
     const long done = try_without_blocking(SYS_readv, fd, vector, kind);
     if (done != -EAGAIN && done != -ENOSYS) return arch::to_result(done);
   }
-  return host_io(task, fd, waitq::kIn, "read",
+  return wait_then_call(task, fd, waitq::kIn, "read",
                  [&] { return host_vector_call(SYS_readv, fd, vector); });
 }
 
@@ -175,7 +175,7 @@ Result<long> host_write_blocking(Task& task, Fd fd, Vector vector, fd::HostKind 
         arch::to_result(try_without_blocking(SYS_writev, fd, vector, kind, total > 0));
     if (!done.ok() && (done.error() == Errno{EAGAIN} || done.error() == Errno{ENOSYS})) {
       const Vector front = bounded(vector);
-      done = host_io(task, fd, waitq::kOut, "write",
+      done = wait_then_call(task, fd, waitq::kOut, "write",
                      [&] { return host_vector_call(SYS_writev, fd, front); });
     }
     if (!done.ok()) return total > 0 ? Result<long>(total) : done;
@@ -189,7 +189,7 @@ Result<long> host_write(Task& task, Fd fd, const Vector& vector) {
   const fd::HostKind kind = task.process().fds().host_kind(fd);
   const bool stream = kind == fd::HostKind::kPipe || kind == fd::HostKind::kSocket;
   if (stream && !host_nonblocking(fd)) return host_write_blocking(task, fd, vector, kind);
-  return host_io(task, fd, waitq::kOut, "write",
+  return wait_then_call(task, fd, waitq::kOut, "write",
                  [&] { return host_vector_call(SYS_writev, fd, vector); });
 }
 

@@ -5,10 +5,8 @@
 #include <array>
 
 #include "emu/arch/x86_64/host_call.h"
-#include "emu/arch/x86_64/kernel_fds.h"
 #include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
-#include "syscalls/host_io.h"
 #include "syscalls/host_wait.h"
 #include "syscalls/socket_wait.h"
 
@@ -75,7 +73,6 @@ Result<long> sys_socketpair(Task& task, int domain, int type, int protocol,
 }
 
 Result<long> sys_connect(Task& task, Fd fd, UserPtr<const sockaddr> address, unsigned length) {
-  if (arch::is_kernel_fd(raw(fd))) return Errno{EBADF};
   if (host_nonblocking(fd)) {
     return arch::to_result(
         arch::host_syscall(SYS_connect, arch::host_arg(number(fd)), address.address(), length));
@@ -100,7 +97,6 @@ Result<long> sys_accept(Task& task, Fd fd, UserPtr<sockaddr> address, UserPtr<un
 // does: after a wake-up a sibling process may be in the middle of such a try.
 Result<long> sys_accept4(Task& task, Fd fd, UserPtr<sockaddr> address, UserPtr<unsigned> length,
                          int flags) {
-  if (arch::is_kernel_fd(raw(fd))) return Errno{EBADF};
   const bool nonblocking = host_nonblocking(fd);
   const auto call = [&] {
     const NonblockScope scope(fd);

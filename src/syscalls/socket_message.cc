@@ -9,10 +9,8 @@
 #include <string>
 
 #include "emu/arch/x86_64/host_call.h"
-#include "emu/arch/x86_64/kernel_fds.h"
 #include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
-#include "syscalls/host_io.h"
 #include "syscalls/host_wait.h"
 #include "syscalls/message.h"
 #include "syscalls/socket.h"
@@ -62,7 +60,6 @@ bool goes_on(const Transfer& transfer, std::uint64_t done) {
 
 // Moves what the guest asked for, or what could be moved before an error, the time-out or a signal.
 Result<long> run(Task& task, const Transfer& transfer) {
-  if (arch::is_kernel_fd(raw(transfer.fd))) return Errno{EBADF};
   const bool receive = transfer.direction == Direction::kReceive;
   std::optional<sched::WaitRules> rules;  // one time-out for the whole call
   const auto choose = [&]() -> std::optional<sched::WaitRules> {
@@ -217,7 +214,6 @@ Result<long> sys_recvmsg(Task& task, Fd fd, UserPtr<msghdr> message, unsigned fl
 // An empty batch goes to the host, which checks the fd and flags and cannot block.
 Result<long> sys_sendmmsg(Task& task, Fd fd, UserPtr<mmsghdr> messages, unsigned count,
                           unsigned flags) {
-  if (arch::is_kernel_fd(raw(fd))) return Errno{EBADF};
   if (count == 0) return arch::host_call(SYS_sendmmsg, raw(fd), nullptr, 0, std::int64_t{flags});
   count = std::min<unsigned>(count, UIO_MAXIOV);
   for (unsigned done = 0; done < count; ++done) {
@@ -236,7 +232,6 @@ Result<long> sys_recvmmsg(Task& task, Fd fd, UserPtr<mmsghdr> messages, unsigned
                           unsigned flags, UserPtr<timespec> timeout) {
   BatchTimeout limit(task, timeout);
   TRY(limit.start());
-  if (arch::is_kernel_fd(raw(fd))) return Errno{EBADF};
   if (count == 0) {
     return arch::host_call(SYS_recvmmsg, raw(fd), nullptr, 0, std::int64_t{flags}, nullptr);
   }

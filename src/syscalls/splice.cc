@@ -9,7 +9,6 @@
 #include "emu/arch/x86_64/host_call.h"
 #include "emu/arch/x86_64/kernel_fds.h"
 #include "emu/kernel/kernel.h"
-#include "syscalls/host_io.h"
 #include "syscalls/host_wait.h"
 
 namespace detent::syscalls {

@@ -35,7 +35,7 @@ class TaskWaiter final : public waitq::Waiter {
 
 /// How a wait ends other than by success.
 struct WaitRules {
-  std::optional<Deadline> deadline;
+  std::optional<Deadline> deadline = std::nullopt;
   Errno on_timeout{EAGAIN};
   Errno on_signal = kRestartSys;
   const char* what = "wait";  ///< for reports: the call's name
