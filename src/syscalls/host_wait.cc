@@ -162,7 +162,8 @@ Result<long> retry_paced(Task& task, Errno again, const sched::WaitRules& rules,
     return waitq::Blocked{&nobody, waitq::kAllEvents};
   };
   const sched::HostRetryScope retrying(kernel.poller());
-  for (Duration pause = kFirstPause;; pause = std::min(pause + pause, longest_pause(kernel, changed != nullptr))) {
+  for (Duration pause = kFirstPause;;
+       pause = std::min(pause + pause, longest_pause(kernel, changed != nullptr))) {
     const sched::WaitRules step = rules_of_pause(kernel, rules, pause);
     const Result<long> result = sched::block_until<long>(kernel.scheduler(), task, step, attempt);
     if (result.ok() || !(result.error() == kPauseOver)) return result;

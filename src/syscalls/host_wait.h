@@ -36,9 +36,9 @@ bool host_nonblocking(Fd fd);
 Result<long> wait_then_call(Task& task, Fd fd, waitq::PollMask events, const char* what,
                             const HostTry& call);
 
-/// For calls with a form that cannot block: calls until the answer is not `event.again`, waiting for readiness of the fd in between. Where the
-/// fd claims to be ready and the call still would block (a full AF_UNIX datagram peer, an unread
-/// error queue), goes over to retry_paced().
+/// For calls with a form that cannot block: calls until the answer is not `event.again`, waiting for
+/// readiness of the fd in between. Where the fd claims to be ready and the call still would block (a full
+/// AF_UNIX datagram peer, an unread error queue), goes over to retry_paced().
 Result<long> try_then_wait(Task& task, const HostEvent& event, const WaitChoice& choose,
                            const HostTry& call);
 

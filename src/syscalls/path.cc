@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,28 +18,40 @@
 #include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
 #include "syscalls/host_wait.h"
+#include "syscalls/proc_files.h"
 
 namespace detent::syscalls {
 namespace {
 
 using arch::host_call;
 
-// The path to hand to the host: the guest's own pointer, or the executable's real name if the guest
-// asks for /proc/self/exe. A bad pointer is left to the host's own EFAULT.
+// The path to hand to the host: the guest's own pointer, or another name if the host's /proc would show
+// the kernel (/proc/self/exe) or does not know the thread. A bad pointer is left to the host's own EFAULT.
 class HostPath {
  public:
   HostPath(Task& task, UserPtr<const char> path) : address_(path.address()) {
-    const auto name = mem::copy_in_string(path);
-    if (name.ok() && task.process().is_own_exe(name.value())) {
+    Result<std::string> name = mem::copy_in_string(path);
+    if (!name.ok() || !name.value().starts_with("/proc/")) return;
+    proc_name_ = std::move(name).value();
+    is_exe_ = task.process().is_own_exe(proc_name_);
+    if (is_exe_) {
       address_ = arch::host_arg(task.process().exe_path.c_str());
-      is_exe_ = true;
+    } else if (std::optional<std::string> other = host_proc_path(task, proc_name_)) {
+      host_name_ = std::move(*other);
+      address_ = arch::host_arg(host_name_.c_str());
     }
   }
+  HostPath(const HostPath&) = delete;
+  HostPath& operator=(const HostPath&) = delete;
   [[nodiscard]] std::int64_t address() const { return static_cast<std::int64_t>(address_); }
   [[nodiscard]] bool is_exe() const { return is_exe_; }
+  /// The guest's name for it if it lies below /proc, else empty.
+  [[nodiscard]] const std::string& proc_name() const { return proc_name_; }
 
  private:
   std::uint64_t address_;
+  std::string proc_name_;
+  std::string host_name_;
   bool is_exe_ = false;
 };
 
@@ -87,6 +100,9 @@ Result<long> open_fifo(Task& task, Fd dir, std::int64_t path, int flags, std::ui
 
 Result<long> open_at(Task& task, Fd dir, UserPtr<const char> path, int flags, std::uint32_t mode) {
   const HostPath host(task, path);
+  if (!host.proc_name().empty()) {
+    if (const auto opened = open_proc_file(task, host.proc_name(), flags)) return *opened;
+  }
   const int access = flags & O_ACCMODE;
   const bool may_block = (flags & (O_NONBLOCK | O_PATH)) == 0 && access != O_RDWR;
   if (may_block && is_fifo(dir, host.address())) {
@@ -109,16 +125,20 @@ Result<long> readlink_at(Task& task, Fd dir, UserPtr<const char> path, std::uint
   return static_cast<long>(length);
 }
 
-// True for an open /proc/<own pid>/fd or fdinfo.
-bool lists_own_fds(Task& task, Fd fd) {
+enum class Listing { kOther, kFds, kThreads };
+
+// What `fd` lists: /proc/<own pid>/fd and fdinfo, or task, or something else.
+Listing what_is_listed(Task& task, Fd fd) {
   const std::string link = "/proc/self/fd/" + std::to_string(raw(fd));
   std::array<char, 64> target;
   const Result<long> length =
       host_call(SYS_readlinkat, AT_FDCWD, link.c_str(), target.data(), target.size());
-  if (!length.ok()) return false;
+  if (!length.ok()) return Listing::kOther;
   const std::string_view name(target.data(), static_cast<std::size_t>(length.value()));
   const std::string own = "/proc/" + std::to_string(raw(task.process().pid()));
-  return name.starts_with(own) && (name.ends_with("/fd") || name.ends_with("/fdinfo"));
+  if (!name.starts_with(own)) return Listing::kOther;
+  if (name == own + "/task") return Listing::kThreads;
+  return name.ends_with("/fd") || name.ends_with("/fdinfo") ? Listing::kFds : Listing::kOther;
 }
 
 bool names_kernel_fd(const char* entry_name) {
@@ -142,8 +162,10 @@ void drop_kernel_fds(std::vector<char>& bytes) {
 }  // namespace
 
 Result<long> sys_getdents64(Task& task, Fd fd, std::uint64_t buffer, std::uint32_t size) {
+  const Listing listing = what_is_listed(task, fd);
+  if (listing == Listing::kThreads) return list_threads(task, fd, buffer, size);
   const long got = TRY(host_call(SYS_getdents64, raw(fd), static_cast<std::int64_t>(buffer), size));
-  if (got == 0 || !lists_own_fds(task, fd)) return got;
+  if (got == 0 || listing == Listing::kOther) return got;
   std::vector<char> bytes(static_cast<std::size_t>(got));
   TRY(mem::copy_in_bytes(bytes.data(), buffer, bytes.size()));
   drop_kernel_fds(bytes);
@@ -173,6 +195,21 @@ Result<long> sys_newfstatat(Task& task, Fd dir, UserPtr<const char> path, std::u
   const bool follow = (flags & AT_SYMLINK_NOFOLLOW) == 0;
   const auto name = follow ? host.address() : static_cast<std::int64_t>(path.address());
   return host_call(SYS_newfstatat, raw(dir), name, static_cast<std::int64_t>(status), flags);
+}
+
+Result<long> sys_access(Task& task, UserPtr<const char> path, int mode) {
+  const HostPath host(task, path);
+  return host_call(SYS_access, host.address(), mode);
+}
+
+Result<long> sys_faccessat(Task& task, Fd dir, UserPtr<const char> path, int mode) {
+  const HostPath host(task, path);
+  return host_call(SYS_faccessat, raw(dir), host.address(), mode);
+}
+
+Result<long> sys_faccessat2(Task& task, Fd dir, UserPtr<const char> path, int mode, int flags) {
+  const HostPath host(task, path);
+  return host_call(SYS_faccessat2, raw(dir), host.address(), mode, flags);
 }
 
 Result<long> sys_statx(Task& task, Fd dir, UserPtr<const char> path, int flags, std::uint32_t mask,

@@ -139,7 +139,7 @@ Result<long> host_read(Task& task, Fd fd, const Vector& vector) {
     if (done != -EAGAIN && done != -ENOSYS) return arch::to_result(done);
   }
   return wait_then_call(task, fd, waitq::kIn, "read",
-                 [&] { return host_vector_call(SYS_readv, fd, vector); });
+                        [&] { return host_vector_call(SYS_readv, fd, vector); });
 }
 
 // Takes `size` bytes off the front.
@@ -176,7 +176,7 @@ Result<long> host_write_blocking(Task& task, Fd fd, Vector vector, fd::HostKind 
     if (!done.ok() && (done.error() == Errno{EAGAIN} || done.error() == Errno{ENOSYS})) {
       const Vector front = bounded(vector);
       done = wait_then_call(task, fd, waitq::kOut, "write",
-                     [&] { return host_vector_call(SYS_writev, fd, front); });
+                            [&] { return host_vector_call(SYS_writev, fd, front); });
     }
     if (!done.ok()) return total > 0 ? Result<long>(total) : done;
     total += done.value();
@@ -190,7 +190,7 @@ Result<long> host_write(Task& task, Fd fd, const Vector& vector) {
   const bool stream = kind == fd::HostKind::kPipe || kind == fd::HostKind::kSocket;
   if (stream && !host_nonblocking(fd)) return host_write_blocking(task, fd, vector, kind);
   return wait_then_call(task, fd, waitq::kOut, "write",
-                 [&] { return host_vector_call(SYS_writev, fd, vector); });
+                        [&] { return host_vector_call(SYS_writev, fd, vector); });
 }
 
 }  // namespace

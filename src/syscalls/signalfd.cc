@@ -1,5 +1,6 @@
 #include "syscalls/signalfd.h"
 
+#include <fmt/format.h>
 #include <sys/syscall.h>
 
 #include <cstring>
@@ -133,6 +134,9 @@ SignalFd::SignalFd(SigSet mask, signal::ProcessSignals& process, sched::Schedule
     : mask_(mask & ~signal::kUnblockable), scheduler_(scheduler) {
   process.arrivals().add(forwarder_);
 }
+
+// fs/signalfd.c signalfd_show_fdinfo().
+std::string SignalFd::fdinfo() { return fmt::format("sigmask:\t{:016x}\n", mask_.bits()); }
 
 void SignalFd::set_mask(SigSet mask) {
   mask_ = mask & ~signal::kUnblockable;

@@ -31,6 +31,7 @@ class SignalFd final : public fd::File {
   waitq::Attempt<std::size_t> read(std::span<std::byte> to) override;
   waitq::PollMask poll() override;
   [[nodiscard]] const char* kind() const override { return "signalfd"; }
+  [[nodiscard]] std::string fdinfo() override;
   [[nodiscard]] std::size_t max_read() const override { return 128 * sizeof(signalfd_siginfo); }
 
  private:

@@ -33,14 +33,9 @@ Result<long> set_name(Task& task, std::uint64_t address) {
     if (c == '\0') break;
     name.push_back(c);
   }
-  task.name = name;
-  // The host shows one name, the process's: the first task's.
-  if (task.tid() == task.process().pid()) {
-    static_cast<void>(host_call(SYS_prctl, PR_SET_NAME, name.c_str(), 0, 0, 0));
-  }
+  set_thread_name(task, name);
   return 0;
 }
-
 Result<long> get_name(const Task& task, std::uint64_t address) {
   std::array<char, kNameSize> name{};
   task.name.copy(name.data(), kNameSize - 1);
@@ -65,6 +60,14 @@ void fill_from_seed(Task& task, std::byte* to, std::size_t size) {
 }
 
 }  // namespace
+
+void set_thread_name(Task& thread, const std::string& name) {
+  thread.name = name;
+  // The host shows one name, the process's: the first task's.
+  if (thread.tid() == thread.process().pid()) {
+    static_cast<void>(host_call(SYS_prctl, PR_SET_NAME, name.c_str(), 0, 0, 0));
+  }
+}
 
 Result<long> sys_prctl(Task& task, int option, std::uint64_t a, std::uint64_t b, std::uint64_t c,
                        std::uint64_t d) {

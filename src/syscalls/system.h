@@ -2,12 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "detent/result.h"
 #include "detent/user_ptr.h"
 #include "emu/task/task.h"
 
 namespace detent::syscalls {
+
+/// What prctl(PR_SET_NAME) does, and writing to /proc/<pid>/task/<tid>/comm: at most 15 bytes.
+void set_thread_name(Task& thread, const std::string& name);
 
 Result<long> sys_prctl(Task& task, int option, std::uint64_t a, std::uint64_t b, std::uint64_t c,
                        std::uint64_t d);

@@ -1,5 +1,7 @@
 #include "emu/fd/epoll.h"
 
+#include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -248,6 +250,18 @@ waitq::PollMask Epoll::poll() {
   // Whoever polls may be about to wait in queue().
   watch_host();
   return 0;
+}
+
+// fs/eventpoll.c ep_show_fdinfo(). All kinds of emulated file share one inode, the host's anonymous one.
+std::string Epoll::fdinfo() {
+  struct stat anonymous {};
+  host_call(SYS_fstat, host_fd_, &anonymous).value();
+  std::string lines;
+  for (const auto& [key, item] : items_) {
+    lines += fmt::format("tfd: {:8} events: {:8x} data: {:16x}  pos:0 ino:{:x} sdev:{:x}\n", key.fd,
+                         item->events(), item->data(), anonymous.st_ino, anonymous.st_dev);
+  }
+  return lines;
 }
 
 // __ep_eventpoll_poll(): items that are not ready after all are dropped on the way.

@@ -41,6 +41,7 @@ class EpollItem final : public waitq::Waiter, public File::Watcher, public Epoll
   [[nodiscard]] Epoll& owner() const { return owner_; }
   [[nodiscard]] File& file() const { return file_; }
   [[nodiscard]] std::uint32_t events() const { return events_; }
+  [[nodiscard]] std::uint64_t data() const { return data_; }
   /// EPOLL_CTL_MOD.
   void change(const epoll_event& event);
   /// EPOLLONESHOT has been reported: no events until the next change().
@@ -88,6 +89,8 @@ class Epoll final : public File {
 
   waitq::PollMask poll() override;
   [[nodiscard]] const char* kind() const override { return "eventpoll"; }
+  /// A line for each emulated member; the host's are in the fdinfo of host_fd().
+  [[nodiscard]] std::string fdinfo() override;
   [[nodiscard]] int host_fd() const { return host_fd_; }
   /// True if a host member may be made ready by somebody outside this process.
   [[nodiscard]] bool watches_outside() const { return outside_members_ != 0; }

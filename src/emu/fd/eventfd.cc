@@ -1,5 +1,6 @@
 #include "emu/fd/eventfd.h"
 
+#include <fmt/format.h>
 #include <sys/syscall.h>
 
 #include <cstring>
@@ -15,7 +16,12 @@ namespace {
 
 constexpr std::uint64_t kLimit = std::numeric_limits<std::uint64_t>::max();
 
+int eventfds_made = 0;
+
 }  // namespace
+
+EventFd::EventFd(std::uint64_t initial, bool semaphore)
+    : count_(initial), semaphore_(semaphore), id_(++eventfds_made) {}
 
 waitq::Attempt<std::size_t> EventFd::read(std::span<std::byte> to) {
   if (to.size() < sizeof(count_)) return Errno{EINVAL};
@@ -51,6 +57,12 @@ waitq::PollMask EventFd::poll() {
   if (count_ == kLimit) events |= waitq::kErr;
   if (count_ < kLimit - 1) events |= waitq::kOut;
   return events;
+}
+
+// fs/eventfd.c eventfd_show_fdinfo(). The id counts this process's eventfds; the host's counts its own.
+std::string EventFd::fdinfo() {
+  return fmt::format("eventfd-count: {:16x}\neventfd-id: {}\neventfd-semaphore: {}\n", count_, id_,
+                     semaphore_ ? 1 : 0);
 }
 
 namespace {

@@ -14,7 +14,7 @@ namespace detent::fd {
 class EventFd final : public File {
  public:
   /// `semaphore`: a read takes one (EFD_SEMAPHORE) instead of everything.
-  EventFd(std::uint64_t initial, bool semaphore) : count_(initial), semaphore_(semaphore) {}
+  EventFd(std::uint64_t initial, bool semaphore);
 
   /// Takes the counter, or one of it; 8 bytes. EINVAL for a shorter buffer. Blocked (kIn) at zero.
   waitq::Attempt<std::size_t> read(std::span<std::byte> to) override;
@@ -24,6 +24,7 @@ class EventFd final : public File {
   waitq::Attempt<std::size_t> write(std::span<const std::byte> from) override;
   waitq::PollMask poll() override;
   [[nodiscard]] const char* kind() const override { return "eventfd"; }
+  [[nodiscard]] std::string fdinfo() override;
 
   /// The counter, which becomes zero: the host's eventfd takes over (see hand_over_to_host).
   std::uint64_t take_count() { return std::exchange(count_, 0); }
@@ -31,6 +32,7 @@ class EventFd final : public File {
  private:
   std::uint64_t count_;
   bool semaphore_;
+  int id_;  ///< for fdinfo()
 };
 
 class FdTable;

@@ -43,6 +43,8 @@ class File : public boost::intrusive_ref_counter<File, boost::thread_unsafe_coun
   virtual void wait_ended() {}
   /// The kind's name as /proc/self/fd shows it: "eventfd" for "anon_inode:[eventfd]".
   [[nodiscard]] virtual const char* kind() const = 0;
+  /// The kind's own lines of /proc/self/fdinfo/N, each with its newline. Source: proc(5).
+  [[nodiscard]] virtual std::string fdinfo() { return {}; }
   /// Biggest read that makes sense, so that adapters size their buffer.
   [[nodiscard]] virtual std::size_t max_read() const { return 8; }
 

@@ -1,5 +1,6 @@
 #include "emu/fd/timerfd.h"
 
+#include <fmt/format.h>
 #include <sys/timerfd.h>
 
 #include <algorithm>
@@ -34,6 +35,7 @@ Base base_of(int clock_id) {
 TimerFd::TimerFd(timebase::TimerQueue& timers, timebase::ClockSet& clocks, int clock_id)
     : timers_(timers),
       clocks_(clocks),
+      clock_id_(clock_id),
       clock_(base_of(clock_id)),
       timer_base_(clock_),
       alarm_(clock_id == CLOCK_REALTIME_ALARM || clock_id == CLOCK_BOOTTIME_ALARM),
@@ -48,6 +50,7 @@ Result<TimerFd::Times> TimerFd::set(const Times& wanted, unsigned flags) {
   const Times old{remaining(), interval_};
   expired_ = false;
   ticks_ = 0;
+  settime_flags_ = flags;
   interval_ = wanted.interval;
   start(wanted.value, (flags & TFD_TIMER_ABSTIME) != 0);
   if (wanted.value != 0 && take_cancel()) return Errno{ECANCELED};
@@ -90,6 +93,16 @@ waitq::Attempt<std::size_t> TimerFd::read(std::span<std::byte> to) {
 }
 
 waitq::PollMask TimerFd::poll() { return ticks_ != 0 ? waitq::kIn : 0; }
+
+// fs/timerfd.c timerfd_show(): unlike get(), it re-arms nothing.
+std::string TimerFd::fdinfo() {
+  const auto parts = [](std::int64_t ns) {
+    return fmt::format("({}, {})", ns / kNanosPerSecond, ns % kNanosPerSecond);
+  };
+  return fmt::format(
+      "clockid: {}\nticks: {}\nsettime flags: 0{:o}\nit_value: {}\nit_interval: {}\n", clock_id_,
+      ticks_, settime_flags_, parts(remaining()), parts(interval_));
+}
 
 void TimerFd::on_expire() {
   expired_ = true;

@@ -43,6 +43,7 @@ class TimerFd final : public File, private timebase::Timer, private timebase::Ju
   waitq::Attempt<std::size_t> read(std::span<std::byte> to) override;
   waitq::PollMask poll() override;
   [[nodiscard]] const char* kind() const override { return "timerfd"; }
+  [[nodiscard]] std::string fdinfo() override;
 
  private:
   void on_expire() override;
@@ -58,13 +59,15 @@ class TimerFd final : public File, private timebase::Timer, private timebase::Ju
 
   timebase::TimerQueue& timers_;
   timebase::ClockSet& clocks_;
-  timebase::Base clock_;       // what timerfd_create named
+  int clock_id_;               // what timerfd_create named
+  timebase::Base clock_;       // the same without ALARM
   timebase::Base timer_base_;  // what the timer runs on now
   bool alarm_;
   bool expired_ = false;  // since it was last armed
   std::int64_t expiry_ = 0;
   std::int64_t interval_ = 0;
   std::uint64_t ticks_ = 0;
+  unsigned settime_flags_ = 0;
   std::int64_t seen_offset_;  // REALTIME - MONOTONIC as the reader knows it, or kCancelled
 };
 

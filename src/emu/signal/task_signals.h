@@ -41,6 +41,8 @@ class TaskSignals {
   Result<void> send(const siginfo_t& info) { return process_.post(info, this); }
   /// Signals pending for this thread or its process, blocked or not.
   [[nodiscard]] SigSet pending() const { return pending_.set() | process_.pending().set(); }
+  /// Signals pending for this thread alone.
+  [[nodiscard]] SigSet own_pending() const { return pending_.set(); }
   /// Takes a pending signal of `wanted`, this thread's own first.
   std::optional<siginfo_t> take(SigSet wanted);
 
