@@ -13,6 +13,7 @@
 #include "syscalls/poll.h"
 #include "syscalls/posix_timer.h"
 #include "syscalls/process.h"
+#include "syscalls/ptrace.h"
 #include "syscalls/read_write.h"
 #include "syscalls/sched.h"
 #include "syscalls/signal.h"

@@ -123,6 +123,8 @@ Result<long> exec(Task& task, int dir_fd, const std::string& path, std::uint64_t
                             std::move(environment));
 }
 
+constexpr long kLastHostPid = 1 << 22;  // PID_MAX_LIMIT
+
 bool ended(int status) { return WIFEXITED(status) || WIFSIGNALED(status); }
 
 // Calls `look`, a host wait that does not block (EAGAIN: no news yet), until it finds a child or there is
@@ -169,11 +171,6 @@ Result<long> clone_process(Task& task, const CloneRequest& request) {
     task.kernel().warn_once("clone with flags that detent does not support");
     return Errno{EINVAL};
   }
-  const bool shares_memory = (request.flags & CLONE_VM) != 0;
-  if (shares_memory && !(request.flags & CLONE_VFORK)) {
-    task.kernel().warn_once("clone with CLONE_VM but neither CLONE_THREAD nor CLONE_VFORK");
-    return Errno{EINVAL};
-  }
   TRY(task.kernel().before_fork());
   fd::hand_over_eventfds(task.process().fds());
   task.kernel().child_started(request.exit_signal == SIGCHLD);
@@ -212,14 +209,21 @@ Result<long> sys_wait4(Task& task, int pid, UserPtr<int> status, int options,
                        std::uint64_t rusage) {
   int found_status = 0;
   const auto look = [&]() -> Result<long> {
+    const auto own = task.process().vm_clones().take(task.group, pid, options);
+    if (own.ok()) {
+      found_status = own.value().status;
+      return raw(own.value().id);
+    }
+    if (task.process().vm_clones().contains(Tid{pid})) return own.error();
     const Result<long> found = host_call(SYS_wait4, pid, &found_status, options | WNOHANG,
                                          static_cast<std::int64_t>(rusage));
     if (found.ok() && found.value() == 0) return Errno{EAGAIN};
-    return found;
+    return found.ok() || found.error() != Errno{ECHILD} ? found : own.error();
   };
   const long child = TRY(wait_for_child(task, (options & WNOHANG) != 0, look));
   if (child == 0) return 0;
-  if (ended(found_status)) task.kernel().child_reaped();
+  const bool is_hosts = child <= kLastHostPid;
+  if (is_hosts && ended(found_status)) task.kernel().child_reaped();
   if (!status.is_null()) TRY(mem::copy_out(status, found_status));
   return child;
 }

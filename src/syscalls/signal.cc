@@ -75,7 +75,7 @@ Result<long> sys_rt_sigaction(Task& task, int sig, UserPtr<const Action> action,
   if (!action.is_null()) wanted = TRY(mem::copy_in(action));
   if (!signal::valid_signal(sig)) return Errno{EINVAL};
   if (wanted && signal::kUnblockable.has(sig)) return Errno{EINVAL};
-  signal::ProcessSignals& signals = task.process().signals();
+  signal::ProcessSignals& signals = task.signals->process();
   const Action before = signals.action(sig);
   if (wanted) {
     wanted->flags &= kKnownFlags;

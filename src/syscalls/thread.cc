@@ -4,10 +4,12 @@
 #include <linux/rseq.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <cstring>
 
+#include "emu/arch/x86_64/host_call.h"
 #include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
 #include "emu/signal/task_signals.h"
@@ -21,11 +23,8 @@ namespace {
 
 constexpr std::uint64_t kThreadFlags = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD;
 
-Result<long> clone_thread(Task& task, const CloneRequest& request) {
-  if ((request.flags & kThreadFlags) != kThreadFlags) return Errno{EINVAL};
-  process::Process& process = task.process();
-  const Tid tid = process.next_tid();
-  Task& child = process.create_task(tid, task.user, emu::Kernel::run_task);
+// A new task, not yet running, whose state is as `request` says.
+void set_up_clone(Task& task, Task& child, const CloneRequest& request) {
   arch::UserRegs& regs = child.user.regs;
   regs.rax = 0;
   if (request.stack != 0) regs.rsp = request.stack;
@@ -35,14 +34,37 @@ Result<long> clone_thread(Task& task, const CloneRequest& request) {
   child.signals->set_blocked(task.signals->blocked());
   if (request.flags & CLONE_CHILD_CLEARTID) child.clear_child_tid = request.child_tid;
   // clone(2): a bad pointer here is not an error.
+  const std::int32_t tid = raw(child.tid());
   if (request.flags & CLONE_PARENT_SETTID) {
-    static_cast<void>(mem::copy_out(UserPtr<std::int32_t>(request.parent_tid), raw(tid)));
+    static_cast<void>(mem::copy_out(UserPtr<std::int32_t>(request.parent_tid), tid));
   }
   if (request.flags & CLONE_CHILD_SETTID) {
-    static_cast<void>(mem::copy_out(UserPtr<std::int32_t>(request.child_tid), raw(tid)));
+    static_cast<void>(mem::copy_out(UserPtr<std::int32_t>(request.child_tid), tid));
   }
+}
+
+Result<long> clone_thread(Task& task, const CloneRequest& request) {
+  if ((request.flags & kThreadFlags) != kThreadFlags) return Errno{EINVAL};
+  process::Process& process = task.process();
+  if (task.group != process.pid()) {
+    task.kernel().warn_once("a thread of a process that shares memory with its parent");
+    return Errno{EINVAL};
+  }
+  Task& child = process.create_task(process.next_tid(), task.user, emu::Kernel::run_task);
+  set_up_clone(task, child, request);
   task.kernel().scheduler().add(child);
-  return raw(tid);
+  return raw(child.tid());
+}
+
+// CLONE_VM without CLONE_THREAD or CLONE_VFORK (vm_clones.h). Files are shared whatever CLONE_FILES says.
+Result<long> clone_vm(Task& task, const CloneRequest& request) {
+  process::Process& process = task.process();
+  const Tid id = process.next_tid();
+  Task& child = process.create_vm_clone(id, task, emu::Kernel::run_task);
+  set_up_clone(task, child, request);
+  process.vm_clones().add(id, task.group, static_cast<int>(request.exit_signal));
+  task.kernel().scheduler().add(child);
+  return raw(id);
 }
 
 // kernel/fork.c copy_process(): combinations that make no sense.
@@ -56,10 +78,31 @@ Result<void> check_flags(std::uint64_t flags) {
 Result<long> clone(Task& task, const CloneRequest& request) {
   TRY(check_flags(request.flags));
   if (request.flags & CLONE_THREAD) return clone_thread(task, request);
+  const bool suspends_parent = (request.flags & CLONE_VFORK) != 0;
+  if ((request.flags & CLONE_VM) && !suspends_parent) return clone_vm(task, request);
   return clone_process(task, request);
 }
 
-void leave_rseq(Task& task) { task.rseq = 0; }
+// The end of a VM clone, of which its parent is told.
+void leave_vm_clone(Task& task, int status) {
+  process::Process& process = task.process();
+  process::VmClones& clones = process.vm_clones();
+  const auto release = [&](Tid tracee) {
+    if (Task* held = process.find(tracee)) task.kernel().scheduler().release(*held);
+  };
+  const Tid parent = clones.parent(task.tid());
+  const int sig = clones.ended(task.tid(), (status & 0xff) << 8, release);
+  if (Task* told = sig != 0 ? process.find(parent) : nullptr) {
+    siginfo_t info{};
+    info.si_signo = sig;
+    info.si_code = CLD_EXITED;
+    info.si_pid = raw(task.tid());
+    info.si_status = status & 0xff;
+    // A full queue loses it, as on Linux.
+    static_cast<void>(told->signals->process().send(info));
+  }
+  task.kernel().child_events().notify(waitq::kIn, ~0U);
+}
 
 }  // namespace
 
@@ -105,17 +148,26 @@ Result<long> sys_exit(Task& task, int status) {
     static_cast<void>(mem::copy_out(UserPtr<std::int32_t>(task.clear_child_tid), 0));
     wake_futex_at_exit(task, task.clear_child_tid);
   }
-  leave_rseq(task);
+  task.rseq = 0;
+  if (task.group != task.process().pid()) leave_vm_clone(task, status);
   task.kernel().exit_task(task, status & 0xff);
 }
 
 Result<long> sys_exit_group(Task& task, int status) {
+  if (task.group != task.process().pid()) return sys_exit(task, status);
   strace_no_return(task);
   task.process().for_each_task(release_robust_list);
   task.kernel().exit_process(status & 0xff);
 }
 
 Result<long> sys_gettid(Task& task) { return raw(task.tid()); }
+
+Result<long> sys_getpid(Task& task) { return raw(task.group); }
+
+Result<long> sys_getppid(Task& task) {
+  if (task.group == task.process().pid()) return arch::host_call(SYS_getppid);
+  return raw(task.process().vm_clones().parent(task.group));
+}
 
 Result<long> sys_set_tid_address(Task& task, std::uint64_t address) {
   task.clear_child_tid = address;

@@ -26,6 +26,8 @@ Result<long> sys_clone3(Task& task, std::uint64_t args, std::uint64_t size);
 Result<long> sys_exit(Task& task, int status);
 Result<long> sys_exit_group(Task& task, int status);
 Result<long> sys_gettid(Task& task);
+Result<long> sys_getpid(Task& task);
+Result<long> sys_getppid(Task& task);
 Result<long> sys_set_tid_address(Task& task, std::uint64_t address);
 Result<long> sys_rseq(Task& task, std::uint64_t area, std::uint32_t size, int flags,
                       std::uint32_t signature);

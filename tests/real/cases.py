@@ -125,9 +125,9 @@ PRAGMA integrity_check;
     guest('cxx-threads'),
     guest('cxx-threads-static'),
     # --- AddressSanitizer ---
-    guest('asan-clean', env={'ASAN_OPTIONS': 'detect_leaks=0'}),
-    Case('asan-leak-check', ['{build}/asan-clean'],
-         known=dict.fromkeys(BOTH, 'LeakSanitizer attaches to its own threads with ptrace(2)')),
+    guest('asan-clean'),
+    guest('asan-leak', stderr=r'^==\d+==ERROR: LeakSanitizer: [\w ]+|^Direct leak of .*:$|^SUMMARY.*',
+          normalise=((r'==\d+==', '==PID=='),)),
     guest('asan-overflow', stderr=r'^=+\n==\d+==ERROR: AddressSanitizer: [\w-]+|^(?:READ|WRITE) of size \d+',
           normalise=((r'==\d+==', '==PID=='),)),
     # --- what a program sees of its start, and its caller of its end ---

@@ -11,12 +11,16 @@ namespace detent::process {
 
 // A task and its signal state, which ends first.
 struct Process::Thread {
-  Thread(Tid tid, Process& process, const arch::UserState& user, void (*body)(void*))
+  Thread(Tid tid, Process& process, const arch::UserState& user, void (*body)(void*),
+         std::unique_ptr<signal::ProcessSignals> own = nullptr)
       : task(tid, process, process.kernel_, user, body),
-        signals(task, process.signals_, process.scheduler_) {
+        own_process_signals(std::move(own)),
+        signals(task, own_process_signals ? *own_process_signals : process.signals_,
+                process.scheduler_) {
     task.signals = &signals;
   }
   Task task;
+  std::unique_ptr<signal::ProcessSignals> own_process_signals;  // of a VM clone
   signal::TaskSignals signals;
 };
 
@@ -30,7 +34,17 @@ Process::~Process() { signal::set_timer_hook(nullptr); }
 
 Task& Process::create_task(Tid tid, const arch::UserState& user, void (*body)(void*)) {
   auto thread = std::make_unique<Thread>(tid, *this, user, body);
-  return threads_.emplace(tid, std::move(thread)).first->second->task;
+  Task& task = threads_.emplace(tid, std::move(thread)).first->second->task;
+  task.group = pid_;
+  return task;
+}
+
+Task& Process::create_vm_clone(Tid id, const Task& parent, void (*body)(void*)) {
+  auto own = std::make_unique<signal::ProcessSignals>(signals_.fatal(), parent.signals->process());
+  auto thread = std::make_unique<Thread>(id, *this, parent.user, body, std::move(own));
+  Task& task = threads_.emplace(id, std::move(thread)).first->second->task;
+  task.group = id;
+  return task;
 }
 
 Task* Process::find(Tid tid) {
@@ -75,6 +89,7 @@ Tid Process::next_tid() {
 void Process::become_child(Tid pid, Task& survivor) {
   std::unique_ptr<Thread> kept = std::move(threads_.at(survivor.tid()));
   threads_.clear();
+  vm_clones_ = {};
   pid_ = pid;
   kept->task.set_tid(pid);
   threads_.emplace(pid, std::move(kept));

@@ -18,6 +18,7 @@
 #include "emu/process/itimers.h"
 #include "emu/process/posix_timers.h"
 #include "emu/process/timekeeping.h"
+#include "emu/process/vm_clones.h"
 #include "emu/sched/scheduler.h"
 #include "emu/signal/process_signals.h"
 #include "emu/signal/timer_hook.h"
@@ -55,9 +56,12 @@ class Process final : private signal::TimerHook {
 
   /// Makes a task that will run `body` on its own fiber; not yet ready.
   Task& create_task(Tid tid, const arch::UserState& user, void (*body)(void*));
+  /// The same for a VM clone of `parent`: a task with signal actions of its own.
+  Task& create_vm_clone(Tid id, const Task& parent, void (*body)(void*));
   /// An id for a new thread. Above every pid of the host (PID_MAX_LIMIT is 2^22), so that it cannot be
   /// taken for another process, and the same in every run.
   Tid next_tid();
+  [[nodiscard]] VmClones& vm_clones() { return vm_clones_; }
   /// Null if there is no such task.
   [[nodiscard]] Task* find(Tid tid);
   [[nodiscard]] std::size_t task_count() const { return threads_.size(); }
@@ -96,6 +100,7 @@ class Process final : private signal::TimerHook {
   ITimers itimers_;
   Timekeeping timekeeping_;
   Duration cpu_time_of_reaped_;
+  VmClones vm_clones_;
   struct Thread;
   std::map<Tid, std::unique_ptr<Thread>> threads_;
 };

@@ -47,16 +47,28 @@ Scheduler::Scheduler(timebase::ClockSet& clocks, timebase::TimerQueue& timers, H
       owner_(owner),
       options_(options) {}
 
-void Scheduler::resume(Task& task) {
-  if (task.state != task::State::kBlocked) return;
+void Scheduler::enqueue(Task& task) {
   task.state = task::State::kReady;
-  ready_.push_back(task);
+  if (!task.held) ready_.push_back(task);
 }
 
-void Scheduler::add(Task& task) {
-  task.state = task::State::kReady;
-  ready_.push_back(task);
+void Scheduler::hold(Task& task) {
+  DETENT_ASSERT(&task != current_ && !task.held);
+  task.held = true;
+  if (task.is_linked()) ready_.erase(ready_.iterator_to(task));
 }
+
+void Scheduler::release(Task& task) {
+  task.held = false;
+  if (task.state == task::State::kReady) ready_.push_back(task);
+}
+
+void Scheduler::resume(Task& task) {
+  if (task.state != task::State::kBlocked) return;
+  enqueue(task);
+}
+
+void Scheduler::add(Task& task) { enqueue(task); }
 
 void Scheduler::make_ready(Task& task) {
   task.woken = true;
@@ -91,8 +103,7 @@ Wake Scheduler::park(Task& current, std::optional<Deadline> deadline, bool inter
 void Scheduler::yield(Task& current) {
   DETENT_ASSERT(&current == current_);
   if (ready_.empty()) return;
-  current.state = task::State::kReady;
-  ready_.push_back(current);
+  enqueue(current);
   switch_from(current);
 }
 

@@ -78,6 +78,9 @@ class Scheduler {
   void make_ready(Task& task);
   /// Puts a blocked task among the ready ones without saying why (its park() finds out).
   void resume(Task& task);
+  /// Keeps a task that is not running from taking a turn until release(): PTRACE_ATTACH. Never switches.
+  void hold(Task& task);
+  void release(Task& task);
   /// Ends an interruptible park() with kInterrupted. Never switches.
   void interrupt(Task& task);
 
@@ -111,6 +114,7 @@ class Scheduler {
  private:
   using ReadyList = boost::intrusive::list<Task, boost::intrusive::constant_time_size<true>>;
 
+  void enqueue(Task& task);
   Task& next_ready();
   Task* take_ready();
   void switch_from(Task& from);

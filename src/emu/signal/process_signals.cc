@@ -18,7 +18,7 @@ void ProcessSignals::set_action(int sig, const Action& action) {
   actions_[index(sig)] = action;
   // POSIX 3.3.1.3, kernel/signal.c do_sigaction(): also where the signal is blocked.
   if (ignored(sig)) discard(SigSet::of(sig));
-  mirror_disposition(sig, action);
+  if (has_host_process_) mirror_disposition(sig, action);
   if (was_ignored && !ignored(sig)) on_unignored(sig);
 }
 

@@ -48,6 +48,10 @@ class FatalSink {
 class ProcessSignals {
  public:
   explicit ProcessSignals(FatalSink& fatal) : fatal_(fatal) {}
+  /// The signals of a VM clone (process/vm_clones.h): actions as `parent` has them, nothing pending. The
+  /// host's dispositions stay the parent's.
+  ProcessSignals(FatalSink& fatal, const ProcessSignals& parent)
+      : fatal_(fatal), actions_(parent.actions_), has_host_process_(false) {}
   ProcessSignals(const ProcessSignals&) = delete;
   ProcessSignals& operator=(const ProcessSignals&) = delete;
 
@@ -105,6 +109,7 @@ class ProcessSignals {
   std::array<Action, kSignalCount> actions_{};
   Pending shared_;
   waitq::WaitQueue arrivals_;
+  bool has_host_process_ = true;
   std::deque<TaskSignals*> tasks_;  // the main thread first
   std::size_t last_target_ = 0;     // index in tasks_: signal_struct::curr_target
 };

@@ -27,6 +27,8 @@ class TaskSignals {
   /// The task exits: it is sent no more signals. Nothing happens the second time.
   void leave() { process_.detach(*this); }
 
+  /// What the threads of the task's process share.
+  [[nodiscard]] ProcessSignals& process() const { return process_; }
   [[nodiscard]] SigSet blocked() const { return blocked_; }
   /// sigprocmask(2); SIGKILL and SIGSTOP are never blocked.
   void set_blocked(SigSet blocked);

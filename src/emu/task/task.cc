@@ -4,7 +4,8 @@ namespace detent::task {
 
 Task::Task(Tid tid, process::Process& process, emu::Kernel& kernel, const arch::UserState& initial,
            void (*run)(void*))
-    : user(initial),
+    : group(tid),
+      user(initial),
       tid_(tid),
       process_(process),
       kernel_(kernel),

@@ -50,8 +50,10 @@ class Task : public boost::intrusive::list_base_hook<> {
   [[nodiscard]] process::Process& process() const { return process_; }
   [[nodiscard]] emu::Kernel& kernel() const { return kernel_; }
   /// After fork the child's only task takes the new process's id.
-  void set_tid(Tid tid) { tid_ = tid; }
+  void set_tid(Tid tid) { group = tid_ = tid; }
 
+  /// The id of the task's process: Process::pid(), or its own if it is a VM clone (vm_clones.h).
+  Tid group;
   arch::UserState user;
   signal::TaskSignals* signals = nullptr;  ///< owned by Process, which sets it at creation
 
@@ -97,6 +99,7 @@ class Task : public boost::intrusive::list_base_hook<> {
   State state = State::kReady;
   bool woken = false;
   bool interruptible = false;
+  bool held = false;  ///< takes no turn (Scheduler::hold)
   [[nodiscard]] arch::Fiber& fiber() { return fiber_; }
   [[nodiscard]] const KernelStack& kernel_stack() const { return stack_; }
 };
