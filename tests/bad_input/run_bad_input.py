@@ -114,6 +114,7 @@ class World:
         self.guest = os.path.abspath(options.guest)
         self.static_guest = os.path.abspath(options.static_guest)
         self.without_call = os.path.abspath(options.without_call)
+        self.deadlock_after_fork = os.path.abspath(options.deadlock_after_fork)
         self.directory = directory
 
     def path(self, name):
@@ -436,10 +437,21 @@ def deadlocks(world):
         result.expect(DEADLOCK, r'task \d+ \(\S+\): read in (read|eventfd)')
 
 
+@case
+def deadlocks_after_fork(world):
+    for mode in ('real', 'virtual'):
+        result = world.detent(world.deadlock_after_fork, 'child', flags=[f'--time={mode}'])
+        result.expect(0, 'detent: deadlock: all 1 tasks wait')
+        if result.stdout.strip() != str(DEADLOCK):
+            result.fail(f'expected a child that ends with {DEADLOCK}')
+        result = world.detent(world.deadlock_after_fork, 'parent', flags=[f'--time={mode}'])
+        result.expect(DEADLOCK, 'detent: deadlock: all 1 tasks wait')
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ('--detent', '--guest', '--static-guest', '--without-call'):
+    for name in ('--detent', '--guest', '--static-guest', '--without-call', '--deadlock-after-fork'):
         parser.add_argument(name, required=True)
     parser.add_argument('cases', nargs='*')
     options = parser.parse_args()

@@ -225,6 +225,7 @@ void Scheduler::idle_in_session(std::optional<Instant<Monotonic>> deadline) {
   const std::int64_t when = deadline ? deadline->ns() : Session::kNever;
   Duration waited;
   Duration pause = Duration::microseconds(20);
+  if (!deadline && !poller_.watching() && !owner_.outside_active()) owner_.on_stuck();
   session_.enter_idle(when);
   for (;;) {
     const std::uint64_t probe = session_.probe();
