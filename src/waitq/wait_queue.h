@@ -7,8 +7,11 @@
 //    tasks and never changes the queue it is called from, except by unlinking the very waiter that
 //    is being woken. So an object may notify in the middle of its own operation, and no list of
 //    collected wakes is needed (docs/adr/0003).
-//  - Order is FIFO. Exclusive waiters are linked behind the others, and a notification stops after
-//    `exclusive` of them have accepted it. Source: __wake_up_common in kernel/sched/wait.c.
+//  - Whoever waits joins at the tail or at the head, as Linux's code in that place does: sleepers of
+//    read and write and exclusive epoll members at the tail; pollers and epoll_wait at the head, so that
+//    the latest hears first. A notification goes from head to tail and stops once `exclusive` exclusive
+//    waiters have accepted it: those behind do not hear of it, exclusive or not. Source:
+//    add_wait_queue, __wake_up_common in kernel/sched/wait.c.
 #pragma once
 
 #include <boost/intrusive/list.hpp>
@@ -52,20 +55,19 @@ class WaitQueue {
   /// The owner sees to it that nobody waits any more: blocked tasks hold a reference to the object.
   ~WaitQueue() = default;
 
-  /// Links `waiter`, which is in no queue.
+  /// Links `waiter`, which is in no queue, at the tail.
   void add(Waiter& waiter);
-  /// Wakes the waiters interested in `events`: all non-exclusive ones, then the exclusive ones
-  /// until `exclusive` of them have accepted; 0 means all of them, as in Linux (wake_up_all).
-  /// Returns how many accepted, of both kinds.
+  /// Links it at the head.
+  void add_first(Waiter& waiter);
+  /// Wakes the waiters interested in `events`, in order, until `exclusive` exclusive ones have
+  /// accepted; 0 means all, as in Linux (wake_up_all). Returns how many accepted, of both kinds.
   unsigned notify(PollMask events, unsigned exclusive = 1);
-  [[nodiscard]] bool empty() const { return shared_.empty() && exclusive_.empty(); }
+  [[nodiscard]] bool empty() const { return waiters_.empty(); }
 
  private:
   using List = boost::intrusive::list<Waiter, boost::intrusive::constant_time_size<false>>;
 
-  // Two lists rather than one, so that adding is O(1) with the exclusive ones behind the others.
-  List shared_;
-  List exclusive_;
+  List waiters_;
 };
 
 }  // namespace detent::waitq

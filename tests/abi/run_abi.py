@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Runs a guest natively and under detent, and compares exit status and stdout byte for byte.
 
-    run_abi.py GUEST [--detent PATH] [--time real|virtual] [--timeout SECONDS] [TEST...]
+    run_abi.py GUEST [--detent PATH] [--time real|virtual] [--timeout SECONDS] [--never-natively] [TEST...]
 
-Without --detent the guest is run natively only. Ends with the line "N passed, N failed", where each
+Without --detent the guest is run natively only. With --never-natively it is run under detent only (it sets
+the clock), and must pass. Ends with the line "N passed, N failed", where each
 test of the guest counts once: it failed if the guest says so in either run, or if its lines differ.
 The exit status is 0 if none failed.
 """
@@ -85,11 +86,13 @@ def main():
     parser.add_argument('--detent', help='path of the detent executable')
     parser.add_argument('--time', choices=['real', 'virtual'], default='real')
     parser.add_argument('--timeout', type=float, default=60, help='seconds for each run')
+    parser.add_argument('--never-natively', action='store_true')
     options = parser.parse_args()
+    if options.never_natively and not options.detent:
+        parser.error('--never-natively needs --detent')
 
     guest = [os.path.abspath(options.guest), *options.args]
-    native = Run('native', guest, options.timeout)
-    runs = [native]
+    runs = [] if options.never_natively else [Run('native', guest, options.timeout)]
     if options.detent:
         command = [os.path.abspath(options.detent), 'run', f'--time={options.time}', '--', *guest]
         runs.append(Run(f'detent --time={options.time}', command, options.timeout))
@@ -105,8 +108,8 @@ def main():
         if not run.complete():
             failed.add(run.last_test().encode())
 
-    if options.detent:
-        emulated = runs[1]
+    native, emulated = runs[0], runs[-1]
+    if options.detent and not options.never_natively:
         if native.status != emulated.status:
             failed.add(b'(exit status)')
             print(f'exit status differs: native {native.status}, {emulated.name} {emulated.status}')
@@ -118,7 +121,7 @@ def main():
                                         lineterm=''), sep='\n')
     elif native.status != 'exit 0':
         failed.add(b'(exit status)')
-        print(f'native: {native.status}')
+        print(f'{native.name}: {native.status}')
 
     total = set(native.tests())
     print(f'{len(total - failed)} passed, {len(failed)} failed')

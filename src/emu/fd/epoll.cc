@@ -117,7 +117,12 @@ Result<void> Epoll::add(const Key& key, File& target, const epoll_event& event) 
   auto owned = std::make_unique<EpollItem>(*this, target, Fd{key.fd}, event);
   EpollItem& item = *owned;
   items_.emplace(key, std::move(owned));
-  target.queue().add(item);
+  // ep_ptable_queue_proc().
+  if (item.exclusive()) {
+    target.queue().add(item);
+  } else {
+    target.queue().add_first(item);
+  }
   target.add_watcher(item);
   enqueue_if_ready(item);
   return {};

@@ -1,5 +1,6 @@
 // MultiWait: one task waits in many queues at once (poll, select), or in one as an exclusive waiter
-// (epoll_wait). Lives on the task's kernel stack; leaves all queues when it dies.
+// (epoll_wait), always at their heads, as Linux's pollers do. Lives on the task's kernel stack; leaves all
+// queues when it dies.
 //
 // It is the waiting half of block.h's loop: the caller has just found that nothing is ready, and looks
 // again after park(). Nothing runs in between, so no wake-up is lost.
@@ -19,7 +20,7 @@ class MultiWait {
 
   /// Joins `queue`, which outlives this object.
   void add(waitq::WaitQueue& queue, waitq::PollMask interest, bool exclusive = false) {
-    queue.add(waiters_.emplace_back(scheduler_, task_, interest, exclusive));
+    queue.add_first(waiters_.emplace_back(scheduler_, task_, interest, exclusive));
   }
 
   /// Waits until a queue notifies. `rules`: deadline and report; its errnos are not used.

@@ -63,19 +63,44 @@ TEST_CASE("only the interested are woken; errors and hang-ups interest everyone"
   CHECK(queue.notify(kIn) == 2);
 }
 
-TEST_CASE("exclusive waiters stand behind the others and are woken one at a time", "[wait_queue]") {
+TEST_CASE("exclusive waiters are woken one at a time", "[wait_queue]") {
   Log log;
   WaitQueue queue;
   TestWaiter first(log, 1, kIn, true);
   TestWaiter second(log, 2, kIn, true);
   TestWaiter shared(log, 3, kIn);
-  for (TestWaiter* waiter : {&first, &second, &shared}) queue.add(*waiter);
+  for (TestWaiter* waiter : {&first, &second}) queue.add(*waiter);
+  queue.add_first(shared);
   CHECK(queue.notify(kIn) == 2);
   CHECK(log.woken == std::vector{3, 1});
   log.woken.clear();
   CHECK(queue.notify(kIn, 2) == 3);
   CHECK(log.woken == std::vector{3, 1, 2});
   CHECK(queue.notify(kIn, 0) == 3);
+}
+
+TEST_CASE("who stands behind the last exclusive wake does not hear of it", "[wait_queue]") {
+  Log log;
+  WaitQueue queue;
+  TestWaiter exclusive(log, 1, kIn, true);
+  TestWaiter sleeper(log, 2, kIn);
+  queue.add(exclusive);
+  queue.add(sleeper);
+  CHECK(queue.notify(kIn) == 1);
+  CHECK(log.woken == std::vector{1});
+}
+
+TEST_CASE("the latest at the head hears first", "[wait_queue]") {
+  Log log;
+  WaitQueue queue;
+  TestWaiter a(log, 1, kIn);
+  TestWaiter b(log, 2, kIn, true);
+  TestWaiter c(log, 3, kIn, true);
+  for (TestWaiter* waiter : {&a, &b, &c}) queue.add_first(*waiter);
+  CHECK(queue.notify(kIn) == 1);
+  CHECK(log.woken == std::vector{3});
+  CHECK(queue.notify(kIn, 0) == 3);
+  CHECK(log.woken == std::vector{3, 3, 2, 1});
 }
 
 TEST_CASE("an exclusive waiter that declines passes the wake on", "[wait_queue]") {
@@ -137,15 +162,15 @@ struct Traits {
   bool accepts;
 };
 
-// What __wake_up_common does to a list in which the exclusive waiters come last.
-std::vector<int> expected_wakes(const std::vector<Traits>& all, PollMask events, unsigned limit) {
+// What __wake_up_common does.
+std::vector<int> expected_wakes(const std::vector<int>& order, const std::vector<Traits>& all,
+                                PollMask events, unsigned limit) {
   std::vector<int> woken;
-  for (const bool exclusive : {false, true}) {
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      if (all[i].exclusive != exclusive || ((all[i].interest | kAlways) & events) == 0) continue;
-      woken.push_back(static_cast<int>(i));
-      if (exclusive && all[i].accepts && --limit == 0) return woken;
-    }
+  for (const int i : order) {
+    const Traits& waiter = all[static_cast<std::size_t>(i)];
+    if (((waiter.interest | kAlways) & events) == 0) continue;
+    woken.push_back(i);
+    if (waiter.exclusive && waiter.accepts && --limit == 0) break;
   }
   return woken;
 }
@@ -156,17 +181,24 @@ TEST_CASE("the wait queue agrees with the naive model", "[wait_queue]") {
     Log log;
     WaitQueue queue;
     std::vector<Traits> traits;
+    std::vector<int> order;
     std::deque<TestWaiter> waiters;
     for (int i = 0, count = static_cast<int>(random() % 12); i < count; ++i) {
       traits.push_back({static_cast<PollMask>(random() % 8), random() % 2 == 0, random() % 3 != 0});
       waiters.emplace_back(log, i, traits.back().interest, traits.back().exclusive);
       waiters.back().accepts = traits.back().accepts;
-      queue.add(waiters.back());
+      if (random() % 2 == 0) {
+        queue.add(waiters.back());
+        order.push_back(i);
+      } else {
+        queue.add_first(waiters.back());
+        order.insert(order.begin(), i);
+      }
     }
     const auto events = static_cast<PollMask>(random() % 32);
     const auto limit = static_cast<unsigned>(random() % 4);
     queue.notify(events, limit);
-    REQUIRE(log.woken == expected_wakes(traits, events, limit));
+    REQUIRE(log.woken == expected_wakes(order, traits, events, limit));
   }
 }
 
