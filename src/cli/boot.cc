@@ -73,6 +73,21 @@ void restore_interval_timers(const process::BootRecord& record, Task& task) {
   }
 }
 
+// The first program starts the run's record, those that it executes go on with it.
+void resume_recording(const process::BootRecord& record, const process::Booted& booted,
+                      emu::Kernel& kernel) {
+  kernel.record().set_stack(booted.stack_pointer);
+  kernel.start_recording({});
+  if (record.start_ns < 0) return;
+  kernel.record().set_start(record.start_ns);
+  std::vector<trace::Deviation> deviations;
+  if (record.recorded_fd >= 0) {
+    deviations = trace::from_bytes(process::read_kept_file(record.recorded_fd)).deviations;
+    arch::close_kernel_fd(record.recorded_fd);
+  }
+  kernel.chooser().resume(record.trace, std::move(deviations));
+}
+
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 void restore_signals(const process::BootRecord& record, Task& task) {
@@ -88,8 +103,8 @@ void boot_guest(const process::Booted& booted) {
   mem::reserve_kernel_memory();
   unregister_own_rseq();
   arch::install_landing_pad();
-  for (const int fd : {record.config.report_fd, record.config.trace_fd}) {
-    if (fd > 2) arch::adopt_kernel_fd(fd);
+  for (const int fd : process::kept_fds(record)) {
+    if (fd > 2 && fd != record.session_fd) arch::adopt_kernel_fd(fd);
   }
   const loader::Image program = load(record, record.program_fd, false);
   loader::Image start = program;
@@ -112,6 +127,8 @@ void boot_guest(const process::Booted& booted) {
   user.regs.rsp = booted.stack_pointer;
   user.regs.rflags = 0x202;
   Task& first = process.create_task(process.pid(), user, emu::Kernel::run_task);
+  kernel->record().add(first);
+  resume_recording(record, booted, *kernel);
   first.name = base_name(loader::text_at(booted.filename)).substr(0, 15);
   static_cast<void>(host_call(SYS_prctl, PR_SET_NAME, first.name.c_str(), 0, 0, 0));
   restore_signals(record, first);

@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "emu/arch/x86_64/kernel_fds.h"
+#include "emu/process/boot.h"
+#include "emu/trace/schedule.h"
 
 namespace detent::cli {
 namespace {
@@ -43,32 +45,25 @@ bool parse_seed(const std::string& text, std::uint64_t& seed) {
   return parsed.ec == std::errc() && parsed.ptr == end;
 }
 
-bool open_trace(const std::string& path, emu::Config& config, std::string& problem) {
-  config.strace = true;
-  if (path == "-") return true;
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0666);
-  if (fd < 0) {
-    problem = fmt::format("--strace={}: {}", path, std::strerror(errno));
-    return false;
-  }
-  const Result<int> high = arch::to_kernel_fd(fd);
-  if (!high.ok()) {
-    problem = "no room for the trace file above RLIMIT_NOFILE";
-    return false;
-  }
-  config.trace_fd = high.value();
-  return true;
-}
-
 }  // namespace
 
 void add_run_options(CLI::App& command, RunOptions& options) {
-  command.add_option("--time", options.time,
-                     "real (default), virtual, or scaled:K (K times as fast)");
+  command.add_option(
+      "--time", options.time,
+      "real (default), virtual (default with a strategy or schedule), or scaled:K (K "
+      "times as fast)");
   command.add_option("--strategy", options.strategy,
-                     "who runs next: fifo (default, Linux's order) or random");
+                     fmt::format("answers what Linux leaves open: {}", trace::kStrategyNames));
   command.add_option("--seed", options.seed,
                      "seed of every choice and of the guest's random bytes");
+  command.add_option("--random-seed", options.random_seed,
+                     "seed of the guest's random bytes, if not that of the choices");
+  command.add_option("--schedule", options.schedule, "a schedule as a report prints it: x1...");
+  command.add_option("--report", options.report, "write what happened to FILE, as JSON");
+  command.add_flag("--report-stacks", options.report_stacks,
+                   "the report has pieces of the stacks of tasks");
+  command.add_option("--time-budget", options.time_budget,
+                     "give up, with exit code 124, after this span of the guest's time");
   command.add_option("--syscall-cost", options.syscall_cost,
                      "virtual time that one system call takes (default 1us)");
   command.add_option(
@@ -103,31 +98,118 @@ bool parse_duration(const std::string& text, std::int64_t& ns) {
   return false;
 }
 
+namespace {
+
+// A kernel fd on a fresh file at `path`, or -1 with `problem` set.
+int open_output(const char* option, const std::string& path, int flags, std::string& problem) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | flags, 0666);
+  if (fd < 0) {
+    problem = fmt::format("{}={}: {}", option, path, std::strerror(errno));
+    return -1;
+  }
+  const Result<int> high = arch::to_kernel_fd(fd);
+  if (high.ok()) return high.value();
+  problem = fmt::format("no room for the file of {} above RLIMIT_NOFILE", option);
+  return -1;
+}
+
+bool open_trace(const std::string& path, emu::Config& config, std::string& problem) {
+  config.strace = true;
+  if (path == "-") return true;
+  config.trace_fd = open_output("--strace", path, O_APPEND, problem);
+  return config.trace_fd >= 0;
+}
+
+bool read_schedule(const RunOptions& options, trace::Schedule& schedule, std::string& problem) {
+  if (options.schedule.empty()) return true;
+  if (!options.strategy.empty() || !options.seed.empty()) {
+    problem = "--schedule holds a strategy and a seed: give it alone";
+    return false;
+  }
+  Result<trace::Schedule> parsed = trace::from_text(options.schedule);
+  if (parsed.ok()) {
+    schedule = std::move(parsed).value();
+    return true;
+  }
+  problem = parsed.error() == Errno{EINVAL}
+                ? "--schedule: expected a schedule string, which starts with x1"
+                : "--schedule: the checksum is wrong: a character is missing or mistyped";
+  return false;
+}
+
+bool set_strategy(const RunOptions& options, trace::Schedule& schedule, std::string& problem) {
+  if (options.strategy.empty()) return true;
+  const Result<trace::StrategyName> parsed = trace::parse_strategy(options.strategy);
+  if (parsed.ok()) {
+    schedule.strategy = parsed.value();
+    return true;
+  }
+  problem = fmt::format("--strategy={}: expected {}", options.strategy, trace::kStrategyNames);
+  return false;
+}
+
+bool set_seed(const char* option, const std::string& text, std::uint64_t& seed,
+              std::string& problem) {
+  if (text.empty() || parse_seed(text, seed)) return true;
+  problem = fmt::format("{}={}: expected a number from 0 to 2^64-1", option, text);
+  return false;
+}
+
+bool keep_schedule(const trace::Schedule& schedule, emu::Config& config, std::string& problem) {
+  const std::string name = trace::to_string(schedule.strategy);
+  config.strategy[name.copy(config.strategy, sizeof(config.strategy) - 1)] = '\0';
+  config.seed = schedule.seed;
+  config.build_tag = schedule.build_tag;
+  if (schedule.strategy.kind != trace::StrategyKind::kReplay) return true;
+  const Result<int> fd = process::make_kept_file("detent-schedule", trace::to_bytes(schedule));
+  if (!fd.ok()) {
+    problem = "no room for the schedule above RLIMIT_NOFILE";
+    return false;
+  }
+  config.schedule_fd = fd.value();
+  return true;
+}
+
+bool set_schedule(const RunOptions& options, emu::Config& config, std::string& problem) {
+  trace::Schedule schedule;
+  if (!read_schedule(options, schedule, problem)) return false;
+  if (!set_strategy(options, schedule, problem)) return false;
+  if (!set_seed("--seed", options.seed, schedule.seed, problem)) return false;
+  if (!keep_schedule(schedule, config, problem)) return false;
+  config.random_seed = config.seed;
+  if (!set_seed("--random-seed", options.random_seed, config.random_seed, problem)) return false;
+  // A chosen order repeats only where time does.
+  if (options.time.empty() && schedule.strategy.kind != trace::StrategyKind::kFifo) {
+    config.time = emu::TimeMode::kVirtual;
+  }
+  return true;
+}
+
+bool set_span(const char* option, const std::string& text, std::int64_t& ns, std::string& problem) {
+  if (text.empty() || parse_duration(text, ns)) return true;
+  problem = fmt::format("{}={}: expected a span like 100ns, 1ms or 60s", option, text);
+  return false;
+}
+
+}  // namespace
+
 bool make_config(const RunOptions& options, emu::Config& config, std::string& problem) {
-  if (!parse_time_mode(options.time, config, problem)) return false;
-  if (options.strategy != "fifo" && options.strategy != "random") {
-    problem = fmt::format("--strategy={}: expected fifo or random", options.strategy);
-    return false;
-  }
-  options.strategy.copy(config.strategy, sizeof(config.strategy) - 1);
-  config.strategy[options.strategy.size()] = '\0';
-  if (!parse_seed(options.seed, config.seed)) {
-    problem = fmt::format("--seed={}: expected a number from 0 to 2^64-1", options.seed);
-    return false;
-  }
-  if (!parse_duration(options.syscall_cost, config.syscall_cost_ns)) {
-    problem =
-        fmt::format("--syscall-cost={}: expected a span like 100ns or 1us", options.syscall_cost);
-    return false;
-  }
-  if (!parse_duration(options.io_grace, config.io_grace_ns)) {
-    problem = fmt::format("--io-grace={}: expected a span like 1ms", options.io_grace);
+  if (!options.time.empty() && !parse_time_mode(options.time, config, problem)) return false;
+  if (!set_schedule(options, config, problem)) return false;
+  if (!set_span("--syscall-cost", options.syscall_cost, config.syscall_cost_ns, problem) ||
+      !set_span("--io-grace", options.io_grace, config.io_grace_ns, problem) ||
+      !set_span("--time-budget", options.time_budget, config.time_budget_ns, problem)) {
     return false;
   }
   config.strace_deterministic = options.strace_deterministic;
   config.stats = options.stats;
   config.wait_on_deadlock = options.wait_on_deadlock;
   config.log_level = options.verbose;
+  config.json_stacks = options.report_stacks;
+  if (!options.report.empty()) {
+    config.json_fd = open_output("--report", options.report, 0, problem);
+    if (config.json_fd < 0) return false;
+  }
   if (options.strace_deterministic || !options.strace.empty()) {
     return open_trace(options.strace.empty() ? "-" : options.strace, config, problem);
   }

@@ -10,9 +10,14 @@
 namespace detent::cli {
 
 struct RunOptions {
-  std::string time = "real";
-  std::string strategy = "fifo";
-  std::string seed = "0";
+  std::string time;         ///< empty: virtual for a chosen schedule, else real
+  std::string strategy;     ///< empty: fifo
+  std::string seed;         ///< empty: 0
+  std::string random_seed;  ///< empty: the seed
+  std::string schedule;
+  std::string report;
+  std::string time_budget;
+  bool report_stacks = false;
   std::string syscall_cost = "1us";
   std::string io_grace = "1ms";
   std::string strace;  ///< empty: off; "-": stderr; else a file

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "cli/build_id.h"
 #include "emu/arch/x86_64/host_call.h"
 #include "emu/arch/x86_64/kernel_fds.h"
 #include "emu/loader/program.h"
@@ -81,6 +82,19 @@ std::vector<const char*> environment() {
   return result;
 }
 
+// Only a run whose choices matter is tied to a build. A schedule from another build is replayed, for the two
+// may well behave alike, but the user is told.
+void note_build(const loader::Program& program, emu::Config& config) {
+  if (config.json_fd < 0 && config.schedule_fd < 0) return;
+  const std::string id = build_id_of(program.file.get());
+  config.build_id[id.copy(config.build_id, sizeof(config.build_id) - 1)] = '\0';
+  const auto tag = static_cast<std::uint32_t>(std::strtoul(id.substr(0, 8).c_str(), nullptr, 16));
+  if (config.build_tag != 0 && config.build_tag != tag) {
+    fmt::print(stderr, "detent: warning: the schedule is of another build of the program\n");
+  }
+  config.build_tag = tag;
+}
+
 int copy_of_stderr() {
   const Result<long> copy = arch::host_call(SYS_fcntl, STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
   if (!copy.ok()) return STDERR_FILENO;
@@ -105,6 +119,7 @@ int run_guest(const emu::Config& config, const std::vector<std::string>& command
   }
   process::BootRecord record;
   record.config = config;
+  note_build(program.value(), record.config);
   // Only where the user asked for reports: whoever reads our stderr from a pipe would otherwise wait for
   // a daemon that has closed its own.
   if (config.stats || config.strace) record.config.report_fd = copy_of_stderr();

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "emu/arch/x86_64/host_call.h"
@@ -77,6 +78,19 @@ Result<std::vector<const char*>> pointer_array(std::uint64_t address) {
   return pointers;
 }
 
+// A run's report and time budget are those of all programs that its first process executes.
+void keep_recording(emu::Kernel& kernel, process::BootRecord& record) {
+  record.trace = kernel.chooser().carry();
+  record.start_ns = kernel.record().start_ns();
+  std::int64_t& budget = record.config.time_budget_ns;
+  const std::int64_t passed = kernel.clocks().monotonic().ns() - kernel.record().start_ns();
+  if (budget != 0) budget = std::max<std::int64_t>(budget - passed, 1);
+  if (!kernel.chooser().active()) return;
+  const std::vector<std::uint8_t> bytes = trace::to_bytes(kernel.chooser().recorded());
+  const Result<int> fd = process::make_kept_file("detent-recorded", bytes);
+  if (fd.ok()) record.recorded_fd = fd.value();
+}
+
 process::BootRecord boot_record(Task& task) {
   emu::Kernel& kernel = task.kernel();
   process::BootRecord record;
@@ -94,6 +108,7 @@ process::BootRecord boot_record(Task& task) {
   record.session_slot = kernel.session().slot();
   record.children = kernel.children();
   record.has_relatives = kernel.has_relatives();
+  keep_recording(kernel, record);
   return record;
 }
 

@@ -29,6 +29,7 @@ void set_up_clone(Task& task, Task& child, const CloneRequest& request) {
   regs.rax = 0;
   if (request.stack != 0) regs.rsp = request.stack;
   if (request.flags & CLONE_SETTLS) regs.fs_base = request.tls;
+  task.kernel().record().add(child);
   child.name = task.name;
   child.timer_slack = task.timer_slack;
   child.signals->set_blocked(task.signals->blocked());

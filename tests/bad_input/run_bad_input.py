@@ -282,7 +282,7 @@ def usage_errors(world):
               for k in ('', '0', '-1', 'nan', 'inf', '1x', '1e9')),
             *((['run', f'--seed={seed}', '--', '/bin/true'], 'seed')
               for seed in ('x', '', '18446744073709551616', '1.5', '-1')),
-            (['run', '--strategy=best', '--', '/bin/true'], 'expected fifo or random'),
+            (['run', '--strategy=best', '--', '/bin/true'], 'expected fifo, random'),
             (['run', '--syscall-cost=5', '--', '/bin/true'], 'expected a span'),
             (['run', '--io-grace=-1ms', '--', '/bin/true'], 'expected a span'),
             (['run', '--strace=/no/such/dir/file', '--', '/bin/true'], 'No such file'),

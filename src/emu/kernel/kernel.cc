@@ -7,6 +7,7 @@
 #include "emu/arch/x86_64/interrupts.h"
 #include "emu/kernel/report.h"
 #include "emu/mem/user_copy_unsafe.h"
+#include "emu/process/boot.h"
 #include "emu/signal/outside.h"
 #include "emu/signal/task_signals.h"
 #include "timebase/scaled_clock.h"
@@ -20,6 +21,11 @@ namespace {
 
 constexpr int kTickMilliseconds = 4;
 
+std::int64_t time_limit(const Config& config, timebase::ClockSet& clocks) {
+  if (config.time_budget_ns == 0) return INT64_MAX;
+  return saturating_add(clocks.monotonic().ns(), config.time_budget_ns);
+}
+
 Tid host_pid() { return static_cast<Tid>(host_call(SYS_getpid).value()); }
 
 }  // namespace
@@ -29,13 +35,27 @@ Kernel::Kernel(const Config& config, const ClockState& clocks, Dispatch dispatch
       dispatch_(dispatch),
       time_(config, clocks),
       timers_(time_.clocks()),
-      chooser_(trace::make_chooser(config.strategy, config.seed).value()),
-      scheduler_(time_.clocks(), timers_, poller_, *chooser_, time_.virtual_clock(), session_,
-                 *this,
+      chooser_(config.random_seed),
+      record_(*this),
+      scheduler_(time_.clocks(), timers_, poller_, chooser_, time_.virtual_clock(), session_, *this,
                  {Duration::nanoseconds(config.syscall_cost_ns), Duration::milliseconds(10),
-                  Duration::nanoseconds(config.io_grace_ns), config.livelock_entries}),
+                  Duration::nanoseconds(config.io_grace_ns), time_limit(config, time_.clocks())}),
       process_(host_pid(), *this, scheduler_, *this) {
   poller_.set_inside_test([this](Fd fd) { return process_.fds().is_inside(fd); });
+}
+
+void Kernel::start_recording(const trace::Profile& profile) {
+  const bool recorded = config_.json_fd >= 0 || config_.schedule_fd >= 0;
+  const trace::StrategyName strategy = trace::parse_strategy(config_.strategy).value();
+  if (!recorded && strategy.kind == trace::StrategyKind::kFifo) return;
+  trace::Schedule schedule;
+  if (config_.schedule_fd >= 0) {
+    schedule = trace::from_bytes(process::read_kept_file(config_.schedule_fd));
+  }
+  schedule.strategy = strategy;
+  schedule.seed = config_.seed;
+  schedule.build_tag = config_.build_tag;
+  chooser_.activate(std::move(schedule), profile, record_);
 }
 
 void Kernel::run_task(void* argument) {
@@ -55,7 +75,8 @@ void Kernel::handle(Task& task, const arch::Trap& trap) {
   switch (trap.kind) {
     case arch::TrapKind::kSyscall:
       ++stats_.traps;
-      restart = dispatch_(task, trap.foreign_abi);
+      restart = chooser_.active() ? serve_recorded(task, trap.foreign_abi)
+                                  : dispatch_(task, trap.foreign_abi);
       break;
     case arch::TrapKind::kFault:
       ++stats_.faults;
@@ -71,6 +92,17 @@ void Kernel::handle(Task& task, const arch::Trap& trap) {
     scheduler_.after_trap(task);
   }
   if (restart || task.signal_pending) task.signals->deliver(restart, task.current_syscall);
+}
+
+// The task tells what it is about to do, and others may go first.
+std::optional<Errno> Kernel::serve_recorded(Task& task, bool foreign_abi) {
+  record_.publish(task);
+  scheduler_.offer_switch(task, trace::Choice::kSwitchEntry);
+  chooser_.begin(task.trace, clocks().monotonic());
+  const std::optional<Errno> restart = dispatch_(task, foreign_abi);
+  chooser_.finish(task.trace, static_cast<long>(task.user.regs.rax));
+  record_.finished(task);
+  return restart;
 }
 
 // With the TSC switched off (virtual time) RDTSC and RDTSCP fault: the guest reads the virtual clock.
@@ -93,12 +125,18 @@ bool Kernel::emulate_rdtsc(Task& task, const arch::Trap& trap) {
 }
 
 void Kernel::exit_process(int status) {
+  give_up(status == 0 ? Verdict::kOk : Verdict::kExit, status);
+}
+
+void Kernel::give_up(Verdict verdict, int status) {
+  record_.write({verdict, status, 0});
   if (config_.stats) print_stats(*this);
   for (;;) arch::host_syscall(SYS_exit_group, static_cast<std::uint64_t>(status));
 }
 
 void Kernel::exit_task(Task& task, int status) {
   if (process_.task_count() == 1) exit_process(status);
+  record_.leave(task);
   task.signals->leave();
   scheduler_.exit_current(task, [](Task& dead) { dead.process().reap(dead); });
 }
@@ -133,6 +171,8 @@ void Kernel::become_child(Task& survivor) {
   poller_.reset_after_fork();
   arch::take_ticks();
   process_.become_child(host_pid(), survivor);
+  chooser_.become_child();
+  record_.become_child();
   process_.signals().drop_pending();
   survivor.signals->recompute();
   set_relatives(0, true);
@@ -158,7 +198,12 @@ void Kernel::on_stuck() {
   const bool may_be_signalled = !time_is_virtual() || has_relatives_;
   if (may_be_signalled && anybody_waits_in_event_loop(*this)) return;
   print_deadlock(*this);
-  exit_process(kExitDeadlock);
+  give_up(Verdict::kDeadlock, kExitDeadlock);
+}
+
+void Kernel::on_time_budget() {
+  print_time_budget(*this);
+  give_up(Verdict::kTimeBudget, kExitTimeBudget);
 }
 
 void Kernel::drain_host_signals() {
@@ -166,6 +211,7 @@ void Kernel::drain_host_signals() {
 }
 
 void Kernel::die_by_signal(int sig) {
+  record_.write({Verdict::kSignal, 128 + sig, sig});
   if (config_.stats) print_stats(*this);
   if (sig != SIGKILL) arch::release_host_signal(sig, SIG_DFL);
   host_call(SYS_kill, raw(process_.pid()), sig).value();

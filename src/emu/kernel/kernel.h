@@ -19,6 +19,7 @@
 
 #include "detent/config.h"
 #include "emu/arch/x86_64/trap.h"
+#include "emu/kernel/run_record.h"
 #include "emu/kernel/time_source.h"
 #include "emu/process/process.h"
 #include "emu/sched/block.h"
@@ -51,17 +52,22 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   [[nodiscard]] waitq::FutexTable& futexes() { return futexes_; }
   [[nodiscard]] sched::HostPoller& poller() { return poller_; }
   [[nodiscard]] sched::Scheduler& scheduler() { return scheduler_; }
-  [[nodiscard]] trace::Chooser& chooser() { return *chooser_; }
+  [[nodiscard]] trace::Chooser& chooser() { return chooser_; }
   [[nodiscard]] process::Process& process() { return process_; }
   [[nodiscard]] bool time_is_virtual() { return time_.virtual_clock() != nullptr; }
   /// Notified when the host tells of a child (SIGCHLD), whatever the guest does with that signal.
   [[nodiscard]] waitq::WaitQueue& child_events() { return child_events_; }
   [[nodiscard]] Stats& stats() { return stats_; }
 
+  /// Makes the chooser active if the configuration asks for a strategy, a replay or a report.
+  void start_recording(const trace::Profile& profile);
   /// The body of a task's fiber; `argument` is the Task.
   static void run_task(void* argument);
   /// Ends the process for the host: flushes reports, exits with `status` (0..255).
   [[noreturn]] void exit_process(int status);
+  /// The same for a reason of ours; `verdict` is none of kOk and kExit.
+  [[noreturn]] void give_up(Verdict verdict, int status);
+  [[nodiscard]] RunRecord& record() { return record_; }
   /// Ends one task (exit(2)); the last one ends the process with `status`.
   [[noreturn]] void exit_task(Task& task, int status);
   /// Starts the host timer that preempts a guest which makes no system calls.
@@ -79,6 +85,7 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
 
   // sched::IdleOwner
   void on_stuck() override;
+  void on_time_budget() override;
   void drain_host_signals() override;
   bool outside_active() override { return children_ != 0; }
   // signal::FatalSink
@@ -116,6 +123,7 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
 
  private:
   void handle(Task& task, const arch::Trap& trap);
+  std::optional<Errno> serve_recorded(Task& task, bool foreign_abi);
   bool emulate_rdtsc(Task& task, const arch::Trap& trap);
 
   Config config_;
@@ -124,7 +132,8 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   timebase::TimerQueue timers_;
   waitq::FutexTable futexes_;
   sched::HostPoller poller_;
-  std::unique_ptr<trace::Chooser> chooser_;
+  trace::Chooser chooser_;
+  RunRecord record_;
   sched::Session session_;
   sched::Scheduler scheduler_;
   process::Process process_;
@@ -138,8 +147,10 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
 };
 
 /// Exit codes of `detent run` that are not the guest's (docs/exit-codes.md).
+inline constexpr int kExitDivergence = 3;
 inline constexpr int kExitLivelock = 121;
 inline constexpr int kExitDeadlock = 123;
+inline constexpr int kExitTimeBudget = 124;
 inline constexpr int kExitInternal = 125;
 
 }  // namespace detent::emu

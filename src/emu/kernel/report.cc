@@ -12,17 +12,34 @@
 namespace detent::emu {
 namespace {
 
-const char* (*name_of)(long) = nullptr;
+const char* (*call_name)(long) = nullptr;
 
 constexpr std::string_view kSignalWaits[] = {"pause", "rt_sigsuspend", "rt_sigtimedwait",
                                              "signalfd"};
 
+void print_tasks(Kernel& kernel) {
+  const Instant<Monotonic> now = kernel.clocks().monotonic();
+  std::string text;
+  kernel.process().for_each_task([&](Task& task) {
+    if (task.waiting.what == nullptr) {
+      text += fmt::format("  task {} ({}): {}\n", raw(task.tid()), task.name,
+                          task.state == task::State::kReady ? "ready" : "running");
+      return;
+    }
+    const double seconds = static_cast<double>((now - task.waiting.since).ns()) / 1e9;
+    text += fmt::format("  task {} ({}): {} in {}, object {:#x}, for {:.9f} s\n", raw(task.tid()),
+                        task.name, syscall_name(task.current_syscall), task.waiting.what,
+                        task.waiting.object, seconds);
+  });
+  kernel.tell(text);
+}
+
 }  // namespace
 
-void set_syscall_names(const char* (*name)(long)) { name_of = name; }
+void set_syscall_names(const char* (*name)(long)) { call_name = name; }
 
 const char* syscall_name(long number) {
-  const char* name = name_of != nullptr ? name_of(number) : nullptr;
+  const char* name = call_name != nullptr ? call_name(number) : nullptr;
   return name != nullptr ? name : "unknown";
 }
 
@@ -46,18 +63,16 @@ bool anybody_waits_in_event_loop(Kernel& kernel) {
 }
 
 void print_deadlock(Kernel& kernel) {
-  const Instant<Monotonic> now = kernel.clocks().monotonic();
-  std::string text = fmt::format(
+  kernel.tell(fmt::format(
       "detent: deadlock: all {} tasks wait, no timer is armed, and nothing outside can wake them\n",
-      kernel.process().task_count());
-  kernel.process().for_each_task([&](Task& task) {
-    const double seconds = static_cast<double>((now - task.waiting.since).ns()) / 1e9;
-    text += fmt::format("  task {} ({}): {} in {}, object {:#x}, for {:.9f} s\n", raw(task.tid()),
-                        task.name, syscall_name(task.current_syscall),
-                        task.waiting.what != nullptr ? task.waiting.what : "?", task.waiting.object,
-                        seconds);
-  });
-  kernel.tell(text);
+      kernel.process().task_count()));
+  print_tasks(kernel);
+}
+
+void print_time_budget(Kernel& kernel) {
+  kernel.tell(fmt::format("detent: the time budget of {:.9f} s is used up\n",
+                          static_cast<double>(kernel.config().time_budget_ns) / 1e9));
+  print_tasks(kernel);
 }
 
 void print_stats(Kernel& kernel) {

@@ -11,6 +11,8 @@ bool anybody_waits_for_signal(Kernel& kernel);
 bool anybody_waits_in_event_loop(Kernel& kernel);
 /// Every task: its call, the object it waits for, and since when.
 void print_deadlock(Kernel& kernel);
+/// The same after --time-budget.
+void print_time_budget(Kernel& kernel);
 /// Calls by door and by number, switches, timers.
 void print_stats(Kernel& kernel);
 

@@ -6,6 +6,7 @@
 // removes the variable before the guest sees its environment.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "detent/result.h"
 #include "emu/loader/program.h"
 #include "emu/signal/sigset.h"
+#include "emu/trace/chooser.h"
 
 namespace detent::process {
 
@@ -39,9 +41,24 @@ struct BootRecord {
   std::int32_t session_fd = -1;
   std::int32_t session_slot = 0;
   std::uint32_t children = 0;
+  /// The run so far (trace/chooser.h): counters, the deviations as a Schedule in bytes (a memfd, or -1),
+  /// and the instant at which it began.
+  trace::Carry trace;
+  std::int32_t recorded_fd = -1;
+  std::int64_t start_ns = -1;
   bool has_relatives = false;  ///< processes of the session besides this one
   char exe_path[4096] = {};
 };
+
+/// The kernel fds that the next image goes on with; -1 where there is none.
+constexpr std::array<std::int32_t, 6> kept_fds(const BootRecord& record) {
+  return {record.config.report_fd, record.config.trace_fd,    record.session_fd,
+          record.config.json_fd,   record.config.schedule_fd, record.recorded_fd};
+}
+/// A memfd with `bytes`, as a kernel fd. EMFILE, ENOMEM.
+Result<int> make_kept_file(const char* name, const std::vector<std::uint8_t>& bytes);
+/// What it holds.
+std::vector<std::uint8_t> read_kept_file(int fd);
 
 /// Replaces this host process's image by detent with `program` as its guest. `arguments` and
 /// `environment` are null-terminated arrays of host-readable strings. Returns only on failure, with

@@ -6,7 +6,9 @@
 #include <cstring>
 #include <string_view>
 
+#include "detent/assert.h"
 #include "emu/arch/x86_64/host_call.h"
+#include "emu/arch/x86_64/kernel_fds.h"
 #include "emu/process/boot.h"
 
 namespace detent::process {
@@ -56,6 +58,24 @@ void replace_by_script_arguments(const loader::Program& program,
 
 }  // namespace
 
+Result<int> make_kept_file(const char* name, const std::vector<std::uint8_t>& bytes) {
+  const int fd = static_cast<int>(TRY(host_call(SYS_memfd_create, name, MFD_CLOEXEC)));
+  const Result<long> written = host_call(SYS_pwrite64, fd, bytes.data(), bytes.size(), 0);
+  if (written.ok() && static_cast<std::size_t>(written.value()) == bytes.size()) {
+    return arch::to_kernel_fd(fd);
+  }
+  static_cast<void>(host_call(SYS_close, fd));
+  return Errno{ENOMEM};
+}
+
+std::vector<std::uint8_t> read_kept_file(int fd) {
+  const Result<long> size = host_call(SYS_lseek, fd, 0, SEEK_END);
+  std::vector<std::uint8_t> bytes(size.ok() ? static_cast<std::size_t>(size.value()) : 0);
+  const Result<long> got = host_call(SYS_pread64, fd, bytes.data(), bytes.size(), 0);
+  DETENT_ASSERT(got.ok() && static_cast<std::size_t>(got.value()) == bytes.size());
+  return bytes;
+}
+
 Errno host_exec(BootRecord record, loader::Program program, const std::string& filename,
                 std::vector<const char*> arguments, std::vector<const char*> environment) {
   const Result<int> program_fd = keep_over_exec(program.file);
@@ -65,7 +85,7 @@ Errno host_exec(BootRecord record, loader::Program program, const std::string& f
   record.interpreter_fd = interpreter_fd.value();
   if (program.path.size() >= sizeof(record.exe_path)) return Errno{ENAMETOOLONG};
   std::memcpy(record.exe_path, program.path.c_str(), program.path.size() + 1);
-  for (const int fd : {record.config.report_fd, record.config.trace_fd, record.session_fd}) {
+  for (const int fd : kept_fds(record)) {
     if (fd > 2) static_cast<void>(host_call(SYS_fcntl, fd, F_SETFD, 0));
   }
   const Result<int> record_fd = write_record(record);

@@ -131,9 +131,16 @@ void Scheduler::keep_only(Task& survivor) {
 }
 
 void Scheduler::switch_from(Task& from) {
+  stop_slice(from);
+  hand_over(from, next_ready());
+}
+
+void Scheduler::stop_slice(Task& from) {
   const Instant<Monotonic> now = clocks_.monotonic();
   from.cpu_time = from.cpu_time + (now - Instant<Monotonic>::from_ns(slice_start_));
-  Task& next = next_ready();
+}
+
+void Scheduler::hand_over(Task& from, Task& next) {
   next.state = task::State::kRunning;
   current_ = &next;
   slice_start_ = clocks_.monotonic().ns();
@@ -157,6 +164,7 @@ Task& Scheduler::next_ready() {
   for (;;) {
     if (arch::interrupt_pending()) owner_.drain_host_signals();
     expire_due();
+    check_time_limit();
     if (Task* task = take_ready()) return *task;
     idle();
   }
@@ -165,13 +173,35 @@ Task& Scheduler::next_ready() {
 Task* Scheduler::take_ready() {
   if (ready_.empty()) return nullptr;
   auto chosen = ready_.begin();
-  if (ready_.size() > 1) {
-    const auto options = static_cast<std::uint32_t>(ready_.size());
-    std::advance(chosen, chooser_.choose(trace::Choice::kReadyTask, options));
+  if (chooser_.active() && ready_.size() > 1) {
+    candidates_.clear();
+    for (const Task& task : ready_) candidates_.push_back({&task.trace});
+    std::advance(chosen, chooser_.choose_task(trace::Choice::kReadyTask, 0, candidates_));
   }
   Task& task = *chosen;
   ready_.erase(chosen);
   return &task;
+}
+
+void Scheduler::offer_switch(Task& current, trace::Choice kind) {
+  if (!chooser_.active() || ready_.empty()) return;
+  candidates_.clear();
+  candidates_.push_back({&current.trace});
+  for (const Task& task : ready_) candidates_.push_back({&task.trace});
+  const std::uint32_t answer = chooser_.choose_task(kind, current.trace.number, candidates_);
+  if (answer == 0) return;
+  const auto chosen = std::next(ready_.begin(), answer - 1);
+  Task& next = *chosen;
+  ready_.erase(chosen);
+  current.state = task::State::kReady;
+  ready_.push_back(current);
+  stop_slice(current);
+  hand_over(current, next);
+}
+
+void Scheduler::check_time_limit() {
+  if (options_.time_limit == INT64_MAX) return;
+  if (clocks_.monotonic().ns() >= options_.time_limit) owner_.on_time_budget();
 }
 
 bool Scheduler::expire_due() {
@@ -251,10 +281,12 @@ void Scheduler::after_trap(Task& current) {
     take_ticks(current);
   }
   const bool fired = expire_due();
+  check_time_limit();
   if (ready_.empty()) return;
   const Duration used = clocks_.monotonic() - Instant<Monotonic>::from_ns(slice_start_);
   const bool slice_over = virtual_clock_ != nullptr && used >= options_.quantum;
-  if (fired || slice_over || chooser_.choose(trace::Choice::kSwitchExit, 2) != 0) yield(current);
+  if (fired || slice_over) return yield(current);
+  offer_switch(current, trace::Choice::kSwitchExit);
 }
 
 void Scheduler::after_interrupt(Task& current) {

@@ -11,12 +11,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "detent/units.h"
 #include "emu/sched/host_poller.h"
 #include "emu/sched/session_unsafe.h"
 #include "emu/task/task.h"
-#include "emu/trace/choice.h"
+#include "emu/trace/chooser.h"
 #include "timebase/timer_queue.h"
 #include "timebase/virtual_clock.h"
 
@@ -44,6 +45,8 @@ class IdleOwner {
   virtual void drain_host_signals() = 0;
   /// True while processes outside this one (children) may act on what is being waited for.
   virtual bool outside_active() = 0;
+  /// SchedulerOptions::time_limit has passed. Does not return.
+  virtual void on_time_budget() = 0;
 
  protected:
   ~IdleOwner() = default;
@@ -53,7 +56,7 @@ struct SchedulerOptions {
   Duration syscall_cost = Duration::microseconds(1);  ///< virtual time charged per kernel entry
   Duration quantum = Duration::milliseconds(10);      ///< virtual time after which a task yields
   Duration io_grace = Duration::milliseconds(5);  ///< host time that virtual time leaves host I/O
-  std::uint64_t livelock_entries = 0;             ///< report after so many entries at one instant
+  std::int64_t time_limit = INT64_MAX;            ///< instant of the monotonic clock, ns
 };
 
 struct SchedulerStats {
@@ -91,6 +94,8 @@ class Scheduler {
   /// Leaves the current task for ever. Its Task object may be destroyed by whoever runs next, through
   /// `reap`, called once the dead task's stack is no longer in use.
   [[noreturn]] void exit_current(Task& current, void (*reap)(Task&));
+  /// Called before a system call is served and after it: `kind` says which. Another task may run first.
+  void offer_switch(Task& current, trace::Choice kind);
   /// Called before a trap is handled: timers that are due by now have fired for whatever the guest asks.
   void before_trap() { expire_due(); }
   /// Called after every trap was handled: charges virtual time, fires due timers, takes ticks, and may
@@ -118,6 +123,9 @@ class Scheduler {
   Task& next_ready();
   Task* take_ready();
   void switch_from(Task& from);
+  void stop_slice(Task& from);
+  void hand_over(Task& from, Task& next);
+  void check_time_limit();
   void idle();
   void idle_real(std::optional<Instant<Monotonic>> deadline);
   void idle_virtual(std::optional<Instant<Monotonic>> deadline);
@@ -136,6 +144,7 @@ class Scheduler {
   SchedulerOptions options_;
   SchedulerStats stats_;
   ReadyList ready_;
+  std::vector<trace::Candidate> candidates_;  // kept, so that asking allocates nothing
   Task* current_ = nullptr;
   Task* dead_ = nullptr;
   void (*reap_)(Task&) = nullptr;

@@ -16,6 +16,7 @@
 #include "emu/arch/x86_64/fiber_unsafe.h"
 #include "emu/arch/x86_64/user_state.h"
 #include "emu/task/kernel_stack_unsafe.h"
+#include "emu/trace/event.h"
 
 namespace detent {
 
@@ -82,6 +83,7 @@ class Task : public boost::intrusive::list_base_hook<> {
   /// The number of the system call being handled, or -1; for restarts and reports.
   long current_syscall = -1;
   WaitNote waiting;
+  trace::TaskTrace trace;
   /// Set by the signal layer while a signal is pending that this task would act on.
   bool signal_pending = false;
   /// Set by exec, exit_group or a fatal signal of another task: leave at the next safe point.

@@ -1,32 +1,32 @@
-// Chooser: the one door for nondeterminism. Every decision that Linux leaves open is asked here; what
-// follows from the answers (heap order, wake order, tick counts) is derived and never recorded.
+// Choice: the kinds of decision that Linux leaves open. All are asked of the one door, Chooser; what
+// follows from the answers (heap order, tick counts) is derived and never recorded.
+//
+// Option 0 is always Linux's usual answer. Every other option is one that Linux could give: a correct
+// program survives all of them (docs/schedules.md tells why for each kind).
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <string_view>
-
-#include "detent/result.h"
 
 namespace detent::trace {
 
 enum class Choice : std::uint8_t {
-  kReadyTask,    ///< which ready task runs next; option 0 is the oldest
-  kSwitchEntry,  ///< switch to another task before a system call? option 0: no
-  kSwitchExit,   ///< switch to another task after a system call? option 0: no
+  kReadyTask,     ///< which ready task runs next; 0: the oldest
+  kSwitchEntry,   ///< before a system call: 0: go on; n: the n-th oldest ready task runs instead
+  kSwitchExit,    ///< the same after a system call
+  kWaiter,        ///< which of several waiters is woken; 0: the oldest
+  kBatchOrder,    ///< which of several ready events is reported first; 0: in Linux's order
+  kExpiry,        ///< a timer that is due at a system call: 0: fires before it; 1: after it
+  kEarlyTimeout,  ///< 1: time passes up to the next timer although tasks are ready
+  kSpuriousWake,  ///< 1: a futex wait ends without a wake
+  kEintr,         ///< 1: a wait that may fail with EINTR without a handler does so
+  kShortIo,       ///< 1: a socket moves fewer bytes than asked for
+  kFault,         ///< 1: a resource is exhausted (ENOMEM, EMFILE...); only asked with --faults
 };
+inline constexpr unsigned kChoiceKinds = 11;
 
-class Chooser {
- public:
-  virtual ~Chooser() = default;
-  /// An option in [0, options), options >= 1. Without a strategy the answer is 0, Linux's usual one.
-  virtual std::uint32_t choose(Choice kind, std::uint32_t options) = 0;
-  /// The next 64 pseudo-random bits of the run's seed: getrandom, AT_RANDOM.
-  virtual std::uint64_t random_bits() = 0;
-};
-
-/// "fifo" or "random". EINVAL for another name. Both are pure functions of (seed, number of questions
-/// asked before).
-Result<std::unique_ptr<Chooser>> make_chooser(std::string_view strategy, std::uint64_t seed);
+/// "kReadyTask", ...; "?" for a number that is no kind.
+const char* name_of(Choice kind);
+/// True for choices among tasks.
+constexpr bool is_among_tasks(Choice kind) { return kind <= Choice::kSwitchExit; }
 
 }  // namespace detent::trace

@@ -1,0 +1,110 @@
+// RunRecord: what a recorded run leaves behind. It names the objects of events, keeps where both tasks
+// stood at each deviation, and writes the report (--report) when the process ends.
+//
+// Part of the Kernel. Idle unless the chooser is active; then it works for the first process of the run
+// only, over its execs, and not for those that it forks.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "emu/task/task.h"
+#include "emu/trace/chooser.h"
+
+namespace detent::emu {
+
+class Kernel;
+
+enum class Verdict : std::uint8_t {
+  kOk,          ///< exit status 0
+  kExit,        ///< another exit status
+  kSignal,      ///< died by a signal
+  kDeadlock,    ///< every task waits and nothing can wake one
+  kLostWakeup,  ///< the same, and the futex word that a task waits for has changed since
+  kLivelock,    ///< many system calls, but time stands still
+  kTimeBudget,  ///< --time-budget
+  kDivergence,  ///< a replayed schedule does not fit
+};
+/// "ok", "exit", "signal", "deadlock", ... as the report has it.
+const char* name_of(Verdict verdict);
+
+/// How a run ended.
+struct Outcome {
+  Verdict verdict = Verdict::kOk;
+  int status = 0;  ///< exit status; 128 + n for signal n
+  int signal = 0;
+};
+
+class RunRecord final : public trace::ChoiceObserver {
+ public:
+  explicit RunRecord(Kernel& kernel);
+
+  /// The command line, read from the guest's first stack, whose top this is.
+  void set_stack(std::uint64_t stack_pointer);
+  /// When the run began, on the guest's monotonic clock.
+  [[nodiscard]] std::int64_t start_ns() const { return start_ns_; }
+  void set_start(std::int64_t ns) { start_ns_ = ns; }
+  /// A new task gets its number.
+  void add(Task& task);
+  /// `task` is about to make the call in its registers: tells the chooser's candidates what it is.
+  void publish(Task& task);
+  /// The call was served: notes which open files it made and closed.
+  void finished(Task& task);
+  /// `task` ends: its events are kept for the report.
+  void leave(Task& task);
+  /// Writes the report, once; nothing happens without --report.
+  void write(const Outcome& outcome);
+  /// In a forked child: no report.
+  void become_child();
+
+  // trace::ChoiceObserver
+  void on_first_choice() override {}
+  void on_deviation(const trace::Deviation& deviation, std::uint32_t from,
+                    std::uint32_t to) override;
+  void on_divergence(const trace::Deviation& expected, trace::Choice kind,
+                     std::uint32_t options) override;
+
+ private:
+  /// A deviation for the report; `from` and `to` are JSON.
+  struct Switch {
+    trace::Deviation deviation;
+    std::int64_t at_ns = 0;
+    std::uint64_t events = 0;  ///< of the run so far
+    std::uint32_t from_task = 0;
+    std::uint32_t to_task = 0;
+    std::string from;
+    std::string to;
+  };
+  struct Gone {
+    std::uint32_t number = 0;
+    std::int32_t id = 0;
+    std::string name;
+    trace::TaskTrace trace;
+  };
+
+  [[nodiscard]] trace::Object object_of(const trace::CallShape& shape, std::uint64_t value) const;
+  void name_file(Task& task, long fd);
+  void name_pair(Task& task, std::uint64_t address);
+  [[nodiscard]] Task* task_of(std::uint32_t number);
+  [[nodiscard]] std::string standing(std::uint32_t number);
+  [[nodiscard]] std::string to_json(const Outcome& outcome);
+  [[nodiscard]] std::string head_json(const Outcome& outcome);
+  [[nodiscard]] std::string tasks_json();
+  [[nodiscard]] std::string events_json();
+  [[nodiscard]] std::string deviations_json() const;
+  [[nodiscard]] std::string switches_json() const;
+  [[nodiscard]] std::string profile_json() const;
+
+  Kernel& kernel_;
+  bool writes_ = false;
+  std::int64_t start_ns_ = 0;
+  std::uint64_t stack_top_ = 0;
+  std::vector<std::string> arguments_;
+  std::unordered_map<int, std::uint64_t> files_;  // names of open files by fd
+  std::vector<Switch> switches_;
+  std::vector<Gone> gone_;
+};
+
+}  // namespace detent::emu

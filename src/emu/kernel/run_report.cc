@@ -1,0 +1,289 @@
+// The report of a run as one JSON object; docs/schedules.md describes its fields.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <string_view>
+
+#include "emu/arch/x86_64/host_call.h"
+#include "emu/kernel/kernel.h"
+#include "emu/kernel/report.h"
+#include "emu/kernel/run_record.h"
+#include "emu/mem/user_copy_unsafe.h"
+
+namespace detent::emu {
+namespace {
+
+using arch::host_call;
+using trace::PastEvent;
+using trace::TaskTrace;
+using Space = trace::Object::Space;
+
+constexpr std::size_t kStackBytes = 8192;
+constexpr std::uint64_t kRedZone = 128;
+constexpr int kVersion = 1;
+
+// Bytes that are not ASCII pass as Latin-1, so that the file is valid whatever the guest's names are.
+std::string quoted(std::string_view text) {
+  std::string json = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      json += '\\';
+      json += c;
+    } else if (byte < 0x20 || byte >= 0x7f) {
+      fmt::format_to(std::back_inserter(json), "\\u{:04x}", byte);
+    } else {
+      json += c;
+    }
+  }
+  return json + '"';
+}
+
+template <class List, class Format>
+std::string array_of(const List& list, Format format) {
+  std::string json = "[";
+  for (const auto& entry : list) {
+    if (json.size() > 1) json += ",";
+    json += format(entry);
+  }
+  return json + "]";
+}
+
+std::string object_text(const trace::Event& event, std::uint64_t detail) {
+  switch (event.object.space) {
+    case Space::kMemory:
+    case Space::kStack:
+      return fmt::format("futex {:#x}", detail);
+    case Space::kFile: {
+      const std::uint64_t id = event.object.id;
+      const auto fd = static_cast<std::int32_t>(detail);
+      return id >> 32 == 0 ? fmt::format("fd {}", fd)
+                           : fmt::format("fd {} ({}.{})", fd, id >> 32, id & 0xffffffff);
+    }
+    case Space::kFiles:
+      return "fds";
+    case Space::kProcess:
+      return "process";
+    default:
+      return "";
+  }
+}
+
+const char* text_of(trace::Access access) {
+  if (access == trace::Access::kNone) return "";
+  return access == trace::Access::kRead ? "r" : "w";
+}
+
+const char* state_text(const Task& task) {
+  switch (task.state) {
+    case task::State::kReady:
+      return "ready";
+    case task::State::kRunning:
+      return "running";
+    case task::State::kBlocked:
+      return "blocked";
+    default:
+      return "dead";
+  }
+}
+
+std::string registers_json(const arch::UserRegs& r) {
+  static constexpr std::array<const char*, 17> kNames = {"rip", "rsp", "rbp", "rax", "rbx", "rcx",
+                                                         "rdx", "rsi", "rdi", "r8",  "r9",  "r10",
+                                                         "r11", "r12", "r13", "r14", "r15"};
+  const std::array<std::uint64_t, 17> values = {r.rip, r.rsp, r.rbp, r.rax, r.rbx, r.rcx,
+                                                r.rdx, r.rsi, r.rdi, r.r8,  r.r9,  r.r10,
+                                                r.r11, r.r12, r.r13, r.r14, r.r15};
+  std::string json = "{";
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    fmt::format_to(std::back_inserter(json), "{}\"{}\":\"{:#x}\"", i == 0 ? "" : ",", kNames[i],
+                   values[i]);
+  }
+  return json + "}";
+}
+
+// From the red zone up, as much as is mapped.
+std::string stack_json(std::uint64_t rsp) {
+  const std::uint64_t at = rsp - kRedZone;
+  std::array<unsigned char, kStackBytes> bytes{};
+  std::size_t size = 0;
+  while (size < bytes.size()) {
+    const std::size_t part = std::min<std::size_t>(bytes.size() - size, 4096 - (at + size) % 4096);
+    if (!mem::copy_in_bytes(bytes.data() + size, at + size, part).ok()) break;
+    size += part;
+  }
+  std::string hex;
+  hex.reserve(2 * size);
+  for (std::size_t i = 0; i < size; ++i)
+    fmt::format_to(std::back_inserter(hex), "{:02x}", bytes[i]);
+  return fmt::format("{{\"address\":\"{:#x}\",\"bytes\":\"{}\"}}", at, hex);
+}
+
+std::string event_json(const PastEvent& past, std::uint32_t task, std::int64_t start_ns) {
+  return fmt::format(
+      "{{\"n\":{},\"tid\":{},\"t_ns\":{},\"call\":\"{}\",\"object\":{},\"rw\":\"{}\",\"result\":{},"
+      "\"choice\":{}}}",
+      past.n, task, past.at_ns - start_ns, syscall_name(past.event.call),
+      quoted(object_text(past.event, past.detail)), text_of(past.event.access),
+      past.finished ? std::to_string(past.result) : "null", past.choice);
+}
+
+// Executable parts of files, for whoever wants to name addresses: lines of /proc/self/maps.
+std::string maps_text() {
+  std::string text;
+  const Result<long> fd = host_call(SYS_open, "/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+  if (!fd.ok()) return text;
+  std::array<char, 4096> part;
+  for (;;) {
+    const Result<long> got = host_call(SYS_read, fd.value(), part.data(), part.size());
+    if (!got.ok() || got.value() == 0) break;
+    text.append(part.data(), static_cast<std::size_t>(got.value()));
+  }
+  host_call(SYS_close, fd.value()).value();
+  return text;
+}
+
+// "start-end perms offset device inode   path"
+std::string module_json(std::string_view line) {
+  std::array<std::string_view, 5> fields;
+  for (std::string_view& field : fields) {
+    const std::size_t end = std::min(line.find(' '), line.size());
+    field = line.substr(0, end);
+    line.remove_prefix(std::min(line.size(), end + 1));
+  }
+  line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+  const std::size_t dash = fields[0].find('-');
+  if (dash == std::string_view::npos || fields[1].find('x') == std::string_view::npos) return "";
+  const std::string_view start = fields[0].substr(0, dash);
+  if (!line.starts_with('/') || start == "70000000" || start == "70001000") return "";
+  return fmt::format("{{\"start\":\"0x{}\",\"end\":\"0x{}\",\"offset\":\"0x{}\",\"path\":{}}}",
+                     start, fields[0].substr(dash + 1), fields[2], quoted(line));
+}
+
+std::string modules_json() {
+  const std::string text = maps_text();
+  std::vector<std::string> modules;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    std::string module = module_json(std::string_view(text).substr(begin, end - begin));
+    if (!module.empty()) modules.push_back(std::move(module));
+    begin = end + 1;
+  }
+  return array_of(modules, [](const std::string& module) { return module; });
+}
+
+}  // namespace
+
+std::string RunRecord::head_json(const Outcome& outcome) {
+  const Config& config = kernel_.config();
+  const trace::Chooser& chooser = kernel_.chooser();
+  const trace::Schedule& schedule = chooser.schedule();
+  return fmt::format(
+      "\"version\":{},\"argv\":{},\"build_id\":\"{}\",\"strategy\":\"{}\",\"seed\":{},"
+      "\"random_seed\":{},\"verdict\":\"{}\",\"status\":{},\"signal\":{},\"virtual_ns\":{},"
+      "\"choices\":{},\"event_count\":{},\"trace_hash\":\"{:016x}\",\"schedule\":\"{}\"",
+      kVersion, array_of(arguments_, quoted), config.build_id, trace::to_string(schedule.strategy),
+      schedule.seed, chooser.random_seed(), name_of(outcome.verdict), outcome.status,
+      outcome.signal, kernel_.clocks().monotonic().ns() - start_ns_, chooser.carry().choices,
+      chooser.carry().events, chooser.carry().hash, trace::to_text(chooser.recorded()));
+}
+
+std::string RunRecord::standing(std::uint32_t number) {
+  const Task* task = number == 0 || !kernel_.config().json_stacks ? nullptr : task_of(number);
+  if (task == nullptr) return "null";
+  return fmt::format("{{\"tid\":{},\"call\":\"{}\",\"regs\":{},\"stack\":{}}}", number,
+                     syscall_name(task->trace.next.call), registers_json(task->user.regs),
+                     stack_json(task->user.regs.rsp));
+}
+
+std::string RunRecord::tasks_json() {
+  std::vector<std::string> tasks;
+  kernel_.process().for_each_task([&](Task& task) {
+    const bool waits = task.waiting.what != nullptr;
+    std::string json = fmt::format(
+        "{{\"tid\":{},\"id\":{},\"name\":{},\"state\":\"{}\",\"call\":\"{}\",\"waits_in\":\"{}\","
+        "\"object\":\"{:#x}\",\"since_ns\":{},\"regs\":{}",
+        task.trace.number, raw(task.tid()), quoted(task.name), state_text(task),
+        syscall_name(task.current_syscall), waits ? task.waiting.what : "",
+        waits ? task.waiting.object : 0, waits ? task.waiting.since.ns() - start_ns_ : 0,
+        registers_json(task.user.regs));
+    if (kernel_.config().json_stacks) json += ",\"stack\":" + stack_json(task.user.regs.rsp);
+    tasks.push_back(json + "}");
+  });
+  for (const Gone& gone : gone_) {
+    tasks.push_back(fmt::format("{{\"tid\":{},\"id\":{},\"name\":{},\"state\":\"dead\"}}",
+                                gone.number, gone.id, quoted(gone.name)));
+  }
+  return array_of(tasks, [](const std::string& task) { return task; });
+}
+
+std::string RunRecord::events_json() {
+  struct Entry {
+    std::uint32_t task;
+    PastEvent event;
+  };
+  std::vector<Entry> entries;
+  const auto collect = [&](std::uint32_t number, const TaskTrace& trace) {
+    if (trace.past == nullptr) return;
+    const std::uint64_t kept = std::min<std::uint64_t>(trace.events, TaskTrace::kPast);
+    for (std::uint64_t i = trace.events - kept; i < trace.events; ++i) {
+      entries.push_back({number, (*trace.past)[i % TaskTrace::kPast]});
+    }
+  };
+  kernel_.process().for_each_task([&](Task& task) { collect(task.trace.number, task.trace); });
+  for (const Gone& gone : gone_) collect(gone.number, gone.trace);
+  std::ranges::sort(entries, {}, [](const Entry& entry) { return entry.event.n; });
+  return array_of(
+      entries, [&](const Entry& entry) { return event_json(entry.event, entry.task, start_ns_); });
+}
+
+std::string RunRecord::deviations_json() const {
+  return array_of(kernel_.chooser().deviations(), [](const trace::Deviation& deviation) {
+    return fmt::format("[{},{}]", deviation.choice, deviation.option);
+  });
+}
+
+std::string RunRecord::switches_json() const {
+  return array_of(switches_, [](const Switch& at) {
+    return fmt::format(
+        "{{\"choice\":{},\"option\":{},\"kind\":\"{}\",\"t_ns\":{},\"events\":{},\"from\":{},"
+        "\"to\":"
+        "{},\"from_task\":{},\"to_task\":{}}}",
+        at.deviation.choice, at.deviation.option, trace::name_of(*at.deviation.kind), at.at_ns,
+        at.events, at.from_task, at.to_task, at.from, at.to);
+  });
+}
+
+std::string RunRecord::profile_json() const {
+  return array_of(kernel_.chooser().counts().counts, [](const trace::Profile::Count& count) {
+    return fmt::format("[{},\"{:x}\",{}]", count.task, count.object, count.events);
+  });
+}
+
+std::string RunRecord::to_json(const Outcome& outcome) {
+  return fmt::format(
+      "{{{},\n\"deviations\":{},\n\"switches\":{},\n\"tasks\":{},\n\"events\":{},\n\"profile\":{},"
+      "\n"
+      "\"modules\":{}}}\n",
+      head_json(outcome), deviations_json(), switches_json(), tasks_json(), events_json(),
+      profile_json(), modules_json());
+}
+
+void RunRecord::write(const Outcome& outcome) {
+  if (!writes_) return;
+  writes_ = false;
+  const std::string json = to_json(outcome);
+  std::string_view rest = json;
+  while (!rest.empty()) {
+    const Result<long> done =
+        host_call(SYS_write, kernel_.config().json_fd, rest.data(), rest.size());
+    if (!done.ok()) return kernel_.tell("detent: the report cannot be written\n");
+    rest.remove_prefix(static_cast<std::size_t>(done.value()));
+  }
+}
+
+}  // namespace detent::emu

@@ -1,0 +1,144 @@
+#include "emu/trace/chooser.h"
+
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "emu/trace/rng.h"
+
+namespace detent::trace {
+namespace {
+
+// Streams of random draws.
+constexpr std::uint64_t kRandomBytes = 1;
+constexpr std::uint64_t kChildBytes = 2;
+
+// A fruitless call that is made so often in a row is a loop that waits for another task.
+constexpr std::uint32_t kSpinRepeats = 3;
+
+bool is_fruitless(std::int32_t call, long result) {
+  switch (call) {
+    case SYS_sched_yield:
+    case SYS_clock_gettime:
+    case SYS_gettimeofday:
+      return true;
+    case SYS_poll:
+    case SYS_ppoll:
+    case SYS_select:
+    case SYS_pselect6:
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+      return result == 0;
+    default:
+      return result == -EAGAIN || result == -EINTR || result == -ETIMEDOUT || result == -EBUSY;
+  }
+}
+
+}  // namespace
+
+void Chooser::activate(Schedule schedule, const Profile& profile, ChoiceObserver& observer) {
+  active_ = true;
+  replaying_ = schedule.strategy.kind == StrategyKind::kReplay;
+  if (!replaying_) strategy_ = make_strategy(schedule.strategy, schedule.seed, profile);
+  schedule_ = std::move(schedule);
+  next_deviation_ = 0;
+  observer_ = &observer;
+}
+
+void Chooser::become_child() {
+  seed_ = draw(seed_, kChildBytes, carry_.random_draws++);
+  active_ = false;
+  strategy_.reset();
+}
+
+void Chooser::resume(const Carry& carry, std::vector<Deviation> deviations) {
+  carry_ = carry;
+  deviations_ = std::move(deviations);
+  const std::vector<Deviation>& list = schedule_.deviations;
+  while (next_deviation_ < list.size() && list[next_deviation_].choice < carry_.choices) {
+    ++next_deviation_;
+  }
+}
+
+std::uint64_t Chooser::random_bits() { return draw(seed_, kRandomBytes, carry_.random_draws++); }
+
+std::uint32_t Chooser::ask(Choice kind, std::uint32_t options) {
+  if (carry_.choices == 0) observer_->on_first_choice();
+  const std::uint32_t answer =
+      replaying_ ? answer_by_replay(kind, options) : strategy_->pick(kind, options);
+  take_down(kind, options, answer, 0, 0);
+  return answer;
+}
+
+std::uint32_t Chooser::choose_task(Choice kind, std::uint32_t running,
+                                   std::span<const Candidate> tasks) {
+  if (!active_ || tasks.size() < 2) return 0;
+  if (carry_.choices == 0) observer_->on_first_choice();
+  const auto options = static_cast<std::uint32_t>(tasks.size());
+  const std::uint32_t answer =
+      replaying_ ? answer_by_replay(kind, options) : strategy_->pick_task(kind, tasks);
+  take_down(kind, options, answer, running, tasks[answer].task->number);
+  return answer;
+}
+
+std::uint32_t Chooser::answer_by_replay(Choice kind, std::uint32_t options) {
+  if (next_deviation_ == schedule_.deviations.size()) return 0;
+  const Deviation& next = schedule_.deviations[next_deviation_];
+  if (next.choice != carry_.choices) return 0;
+  ++next_deviation_;
+  if (next.kind && (*next.kind != kind || next.option >= options)) {
+    observer_->on_divergence(next, kind, options);
+  }
+  return next.option % options;
+}
+
+void Chooser::take_down(Choice kind, std::uint32_t options, std::uint32_t answer,
+                        std::uint32_t from, std::uint32_t to) {
+  add_to_hash(static_cast<std::uint64_t>(kind) << 48 ^ std::uint64_t{options} << 24 ^ answer);
+  const auto index = static_cast<std::uint32_t>(carry_.choices++);
+  if (answer == 0) return;
+  deviations_.push_back({index, answer, kind});
+  observer_->on_deviation(deviations_.back(), from, to);
+}
+
+std::uint64_t Chooser::mix_in(std::uint64_t hash, std::uint64_t value) {
+  return mix(hash * 0x9e3779b97f4a7c15 + value + 1);
+}
+
+void Chooser::begin(TaskTrace& task, Instant<Monotonic> now) {
+  if (!active_) return;
+  if (task.past == nullptr) task.past = std::make_unique<std::array<PastEvent, TaskTrace::kPast>>();
+  PastEvent& past = (*task.past)[task.events++ % TaskTrace::kPast];
+  past = {carry_.events++, now.ns(), task.next, task.detail, carry_.choices, 0, false};
+  count(task);
+  if (strategy_ != nullptr) strategy_->on_event(task);
+}
+
+void Chooser::finish(TaskTrace& task, long result) {
+  if (!active_ || task.past == nullptr) return;
+  PastEvent& past = (*task.past)[(task.events - 1) % TaskTrace::kPast];
+  past.result = result;
+  past.finished = true;
+  const std::int32_t call = past.event.call;
+  add_to_hash(std::uint64_t{task.number} << 32 ^ static_cast<std::uint32_t>(call));
+  add_to_hash(static_cast<std::uint64_t>(normalised_result(call, result)));
+  const bool again = is_fruitless(call, result) && call == task.last_call;
+  task.repeats = again ? task.repeats + 1 : 0;
+  task.last_call = call;
+  task.spinning = call == SYS_sched_yield || task.repeats >= kSpinRepeats;
+}
+
+void Chooser::count(const TaskTrace& task) {
+  const std::uint64_t object = key_of(task.next.object);
+  const auto [found, added] =
+      count_index_.try_emplace(mix_in(object, task.number), counts_.counts.size());
+  if (added) counts_.counts.push_back({task.number, object, 0});
+  ++counts_.counts[found->second].events;
+}
+
+Schedule Chooser::recorded() const {
+  return {{StrategyKind::kReplay, 0}, seed_, schedule_.build_tag, deviations_};
+}
+
+}  // namespace detent::trace
