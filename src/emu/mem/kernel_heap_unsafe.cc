@@ -56,18 +56,23 @@ bool map_range(std::uint64_t base, std::uint64_t size, int prot) {
   return at == static_cast<long>(base);
 }
 
-// The command line runs before ASLR is off, when anything may lie at the fixed place; it needs only a
-// little memory, anywhere. The kernel itself insists (reserve_kernel_memory).
+// The command line runs before ASLR is off, when anything may lie at the fixed place; it takes memory
+// anywhere, less of it under a limit. The kernel itself insists (reserve_kernel_memory).
 void make_heap() {
   heap_base = kHeapBase;
   heap_end = kHeapBase + kHeapSize;
   if (!map_range(kHeapBase, kHeapSize, PROT_READ | PROT_WRITE)) {
-    constexpr std::uint64_t kSmallHeap = 16ULL << 20;
-    const long at = arch::host_syscall(SYS_mmap, 0, kSmallHeap, PROT_READ | PROT_WRITE,
-                                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ULL, 0);
+    long at = -1;
+    std::uint64_t size = 0;
+    for (const std::uint64_t wanted : {std::uint64_t{4} << 30, std::uint64_t{16} << 20}) {
+      if (at > 0) break;
+      size = wanted;
+      at = arch::host_syscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ULL, 0);
+    }
     DETENT_ASSERT(at > 0);
     heap_base = static_cast<std::uint64_t>(at);
-    heap_end = heap_base + kSmallHeap;
+    heap_end = heap_base + size;
   }
   next_free = heap_base;
 }
