@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "cli/boot.h"
+#include "cli/explore.h"
 #include "cli/options.h"
 #include "cli/run.h"
 #include "syscalls/print_table.h"
@@ -59,6 +60,8 @@ int command_line(int argc, char** argv) {
   CLI::App* run_command =
       app.add_subcommand("run", "run a program: detent run [options] -- PROG ARGS");
   cli::add_run_options(*run_command, options);
+  cli::ExploreCommands explore;
+  explore.add_to(app);
   CLI::App* table_command = app.add_subcommand("syscalls", "print the table of system calls");
   CLI::App* doctor_command = app.add_subcommand("doctor", "check what this machine offers");
   std::reverse(line.ours.begin(), line.ours.end());  // CLI11 takes its vector from the back
@@ -73,6 +76,7 @@ int command_line(int argc, char** argv) {
     return 0;
   }
   if (doctor_command->parsed()) return cli::doctor();
+  if (explore.parsed()) return explore.run(line.guest);
   return run(options, line);
 }
 
