@@ -137,11 +137,11 @@ int explore_command(const ExploreOptions& options, const std::vector<std::string
 }
 
 // A failure from one run of a schedule that the user gives; not failing runs have an empty `why`.
-Failure one_run(Session& session, const Plan& plan, bool stacks) {
+Failure one_run(Session& session, const Plan& plan) {
   Failure failure;
   failure.plan = plan;
   failure.count = 1;
-  failure.outcome = run_one(*session.runner, {plan, true, stacks});
+  failure.outcome = run_one(*session.runner, {plan, true, true});
   failure.why = session.criteria.why_failed(failure.outcome);
   failure.key = session.key(failure.outcome, failure.why);
   return failure;
@@ -174,7 +174,7 @@ int replay_command(const ExploreOptions& options, const std::vector<std::string>
   Plan plan;
   std::string problem;
   if (!open_for_schedule(options, guest, false, session, plan, problem)) return usage(problem);
-  Failure failure = one_run(session, plan, true);
+  Failure failure = one_run(session, plan);
   pass_on(failure.outcome);
   const int status = status_unless_failed(failure);
   if (status < 0) {
@@ -190,7 +190,7 @@ int shrink_command(const ExploreOptions& options, const std::vector<std::string>
   Plan plan;
   std::string problem;
   if (!open_for_schedule(options, guest, true, session, plan, problem)) return usage(problem);
-  Failure failure = one_run(session, plan, false);
+  Failure failure = one_run(session, plan);
   const int status = status_unless_failed(failure);
   if (status == kExitClean) fmt::print(stderr, "detent: this schedule does not fail\n");
   if (status >= 0) return status;
@@ -241,7 +241,7 @@ int explain_command(const ExploreOptions& options, const std::vector<std::string
   Plan plan;
   std::string problem;
   if (!open_for_schedule(options, guest, true, session, plan, problem)) return usage(problem);
-  Failure failure = one_run(session, plan, true);
+  Failure failure = one_run(session, plan);
   const int status = status_unless_failed(failure);
   if (status == kExitClean) fmt::print(stderr, "detent: this schedule does not fail\n");
   if (status >= 0) return status;
