@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <string_view>
 
 #include "explore/story.h"
 
@@ -13,11 +15,20 @@ constexpr std::size_t kMostColumns = 4;  // further tasks share the last one
 constexpr std::size_t kMostLines = 60;
 constexpr std::size_t kBeforeSecond = 6;  // events shown before the second task's first
 
+// Ids that the host gives are others each time, and a report is to be the same wherever it is made.
+bool gives_host_id(const std::string& call) {
+  constexpr std::string_view kCalls[] = {"getpid",  "getppid", "gettid", "getpgid",
+                                         "getpgrp", "getsid",  "setsid", "set_tid_address",
+                                         "fork",    "vfork",   "wait4"};
+  return std::ranges::find(kCalls, call) != std::end(kCalls);
+}
+
 std::string event_text(const ReportedEvent& event) {
   std::string text = event.call;
   if (event.call == "unknown") text = "runs on";
   if (!event.object.empty()) text += " " + event.object;
   if (!event.result) return text + " ...";
+  if (*event.result > 0 && gives_host_id(event.call)) return text;
   return text + fmt::format(" = {}", *event.result);
 }
 
