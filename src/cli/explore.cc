@@ -55,9 +55,10 @@ bool add_conditions(const ExploreOptions& options, Criteria& criteria, std::stri
          std::ranges::all_of(options.pass_if, passes);
 }
 
-// False, with what is wrong in `problem`. `one_at_a_time`: the command has few runs to make.
+// False, with what is wrong in `problem`. `use_server`: the command makes many runs.
 bool open_session(const ExploreOptions& options, const std::vector<std::string>& guest,
-                  bool use_server, Session& session, std::string& problem) {
+                  bool use_server, std::uint64_t random_seed, Session& session,
+                  std::string& problem) {
   if (guest.empty()) {
     problem = "expected a program behind '--'";
     return false;
@@ -65,6 +66,7 @@ bool open_session(const ExploreOptions& options, const std::vector<std::string>&
   Program& program = session.program;
   program.command = guest;
   program.run_options = options.run_options;
+  program.random_seed = random_seed;
   const auto processors = static_cast<int>(std::thread::hardware_concurrency());
   program.jobs = std::clamp(options.jobs > 0 ? options.jobs : processors, 1, 256);
   if (!parse_span("--timeout", options.timeout, program.host_timeout_ns, problem) ||
@@ -120,7 +122,8 @@ int explore_command(const ExploreOptions& options, const std::vector<std::string
   Session session;
   CampaignSpec spec;
   std::string problem;
-  if (!make_spec(options, spec, problem) || !open_session(options, guest, true, session, problem)) {
+  if (!make_spec(options, spec, problem) ||
+      !open_session(options, guest, true, spec.master, session, problem)) {
     return usage(problem);
   }
   ProgressBar progress(options.quiet);
@@ -166,7 +169,7 @@ bool open_for_schedule(const ExploreOptions& options, const std::vector<std::str
   const auto read = read_schedule(options.schedule, problem);
   if (!read) return false;
   plan = *read;
-  return open_session(options, guest, use_server, session, problem);
+  return open_session(options, guest, use_server, plan.seed, session, problem);
 }
 
 int replay_command(const ExploreOptions& options, const std::vector<std::string>& guest) {
@@ -221,7 +224,7 @@ int verify_command(const ExploreOptions& options, const std::vector<std::string>
   } else if (!strategy_is_known(plan.strategy)) {
     return usage(fmt::format("--strategy={}: no such strategy", plan.strategy));
   }
-  if (!open_session(options, guest, false, session, problem)) return usage(problem);
+  if (!open_session(options, guest, false, plan.seed, session, problem)) return usage(problem);
   const std::uint64_t wanted = options.count > 0 ? options.count : kDefaultCount;
   const Verified verified = verify(*session.runner, plan, wanted, true);
   if (!verified.complaint.empty()) {

@@ -83,6 +83,9 @@ class ExecRunner final : public Runner {
         "detent", "run", "--time=virtual", "--schedule=" + schedule_text(request.plan),
         // By path, since an open file more would move the numbers of the guest's own.
         fmt::format("--report=/proc/{}/fd/{}", getpid(), report)};
+    if (request.plan.text.empty()) {
+      words.push_back(fmt::format("--random-seed={}", program_.random_seed));
+    }
     if (request.keep_stacks) words.emplace_back("--report-stacks");
     if (program_.virtual_budget_ns > 0) {
       words.push_back(fmt::format("--time-budget={}ns", program_.virtual_budget_ns));

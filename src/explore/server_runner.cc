@@ -122,7 +122,11 @@ class ServerRunner final : public Runner {
     server.socket = HostFd(ends[0]);
     server.has_answered = false;
     Spawn spawn;
-    spawn.arguments = {"detent", "run", "--time=virtual", fmt::format("--server={}", kSocketFd),
+    spawn.arguments = {"detent",
+                       "run",
+                       "--time=virtual",
+                       fmt::format("--server={}", kSocketFd),
+                       fmt::format("--random-seed={}", program_.random_seed),
                        "--report-stacks"};
     const std::vector<std::string>& more = program_.run_options;
     spawn.arguments.insert(spawn.arguments.end(), more.begin(), more.end());
