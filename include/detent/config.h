@@ -4,15 +4,23 @@
 
 #include <cstdint>
 
+#include "detent/time_event.h"
+
 namespace detent {
 
 /// The clocks as one image hands them to the next over execve; `valid` is false before the first program.
 struct ClockState {
   bool valid = false;
   std::int64_t monotonic_ns = 0;
+  std::int64_t host_ns = 0;  ///< the host's MONOTONIC at the same instant
+  bool bent = false;         ///< real time: MONOTONIC is no longer the host's, it was slewed
   std::int64_t realtime_offset_ns = 0;
   std::int64_t boottime_offset_ns = 0;
   std::int32_t tai_offset = 0;
+  std::int64_t raw_offset_ns = 0;  ///< MONOTONIC_RAW minus MONOTONIC
+  std::int64_t frequency = 0;      ///< timebase::Frequency::parts, of adjtimex
+  std::int64_t slew = 0;           ///< the same, of a scenario
+  TimeEvents events;               ///< these are given to the first program too
 };
 
 }  // namespace detent
@@ -28,7 +36,8 @@ struct Config {
   std::int64_t io_grace_ns = 5'000'000;  ///< host time that virtual time leaves host I/O
   std::uint64_t livelock_entries = 0;    ///< without time passing; 0: never reported
   std::int64_t time_budget_ns = 0;       ///< of the guest's time, from its start; 0: without limit
-  std::int64_t epoch_ns = 0;  ///< CLOCK_REALTIME at start of virtual time; 0: the default
+  bool epoch_given = false;              ///< CLOCK_REALTIME starts at epoch_ns
+  std::int64_t epoch_ns = 0;
   std::uint64_t seed = 0;         ///< of the strategy
   std::uint64_t random_seed = 0;  ///< of the guest's random bytes
   char strategy[16] = "fifo";     ///< trace/schedule.h

@@ -46,8 +46,11 @@ int run(const cli::RunOptions& options, const CommandLine& line) {
   if (line.guest.front().empty()) return usage_error("the program's name is empty");
   emu::Config config;
   std::string problem;
-  if (!cli::make_config(options, config, problem)) return usage_error(problem);
-  return cli::run_guest(config, line.guest);
+  TimeEvents events;
+  const bool sane = cli::make_config(options, config, problem) &&
+                    cli::read_scenario(options.scenario, config, events, problem);
+  if (!sane) return usage_error(problem);
+  return cli::run_guest(config, events, line.guest);
 }
 
 int command_line(int argc, char** argv) {

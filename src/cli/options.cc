@@ -78,6 +78,7 @@ void add_run_options(CLI::App& command, RunOptions& options) {
                    "print counts of calls, switches and timers at the end");
   command.add_flag("--wait-on-deadlock", options.wait_on_deadlock,
                    "wait for an outside signal where every task is stuck, instead of reporting it");
+  add_scenario_options(command, options.scenario);
   command.add_flag("-v,--verbose", options.verbose, "warn of system calls answered with ENOSYS");
 }
 

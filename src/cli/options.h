@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "cli/scenario.h"
 #include "detent/config.h"
 
 namespace detent::cli {
@@ -25,6 +26,7 @@ struct RunOptions {
   bool stats = false;
   bool wait_on_deadlock = false;
   int verbose = 0;
+  ScenarioOptions scenario;
 };
 
 void add_run_options(CLI::App& command, RunOptions& options);

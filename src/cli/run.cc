@@ -104,7 +104,8 @@ int copy_of_stderr() {
 
 }  // namespace
 
-int run_guest(const emu::Config& config, const std::vector<std::string>& command) {
+int run_guest(const emu::Config& config, const TimeEvents& events,
+              const std::vector<std::string>& command) {
   const Result<std::string> found = look_up(command.front());
   if (!found.ok()) return fail(command.front(), "", found.error());
   const std::string& filename = found.value();
@@ -120,6 +121,7 @@ int run_guest(const emu::Config& config, const std::vector<std::string>& command
   process::BootRecord record;
   record.config = config;
   note_build(program.value(), record.config);
+  record.clocks.events = events;
   // Only where the user asked for reports: whoever reads our stderr from a pipe would otherwise wait for
   // a daemon that has closed its own.
   if (config.stats || config.strace) record.config.report_fd = copy_of_stderr();

@@ -13,8 +13,9 @@ inline constexpr int kExitUsage = 2;
 inline constexpr int kExitCannotRun = 126;
 inline constexpr int kExitNotFound = 127;
 
-/// Starts `command` (program and arguments) under detent. Returns only on failure, with the exit code;
-/// what was wrong has been printed.
-int run_guest(const emu::Config& config, const std::vector<std::string>& command);
+/// Starts `command` (program and arguments) under detent; `events` happen to its clocks. Returns only on
+/// failure, with the exit code; what was wrong has been printed.
+int run_guest(const emu::Config& config, const TimeEvents& events,
+              const std::vector<std::string>& command);
 
 }  // namespace detent::cli

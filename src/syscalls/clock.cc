@@ -73,6 +73,12 @@ Result<long> sys_clock_gettime(Task& task, int clock_id, UserPtr<timespec> now) 
       // EINVAL where the host has no real-time clock.
       TRY(host_call(SYS_clock_getres, clock_id, nullptr));
       [[fallthrough]];
+    case Kind::kReading:
+      if (clock_id == CLOCK_MONOTONIC_RAW) {
+        reading = to_timespec(task.kernel().clocks().raw());
+        break;
+      }
+      [[fallthrough]];
     default:
       reading = to_timespec(read_own(task, clock.clock));
   }

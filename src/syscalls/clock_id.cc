@@ -21,11 +21,11 @@ constexpr int kPerThread = 4;
 constexpr int kDeviceBits = 3;  // CLOCKFD, with kPerThread clear
 
 ClockId on_base(int id, Kind kind, Base base) {
-  return {kind, id, {TimerClock::Kind::kBase, base, Tid{}}};
+  return {kind, id, {TimerClock::Kind::kBase, base, Tid{}, kind == Kind::kAlarm}};
 }
 
 ClockId on_cpu(int id, TimerClock::Kind kind, Tid thread) {
-  return {Kind::kCpu, id, {kind, Base::kMonotonic, thread}};
+  return {Kind::kCpu, id, {kind, Base::kMonotonic, thread, false}};
 }
 
 ClockId decode_fixed(Task& task, int id) {

@@ -96,7 +96,7 @@ process::BootRecord boot_record(Task& task) {
   process::BootRecord record;
   record.config = kernel.config();
   record.filter_installed = true;
-  record.clocks = kernel.time().state();
+  record.clocks = kernel.clock_state();
   record.blocked = task.signals->blocked();
   record.pending = task.signals->pending();
   record.ignored = task.process().signals().explicitly_ignored();

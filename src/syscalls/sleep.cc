@@ -51,8 +51,9 @@ bool sleep_on_base(Task& task, const Sleep& sleep) {
   sched::Scheduler& scheduler = task.kernel().scheduler();
   // Linux gives up the processor even for a sleep that is over at once.
   if (now_of(task, sleep.clock) >= sleep.until) scheduler.yield(task);
+  const sched::Deadline deadline{sleep.clock.base, sleep.until, sleep.clock.alarm};
   for (;;) {
-    const sched::Wake wake = park(task, sleep, sched::Deadline{sleep.clock.base, sleep.until});
+    const sched::Wake wake = park(task, sleep, deadline);
     if (wake != sched::Wake::kWoken) return wake == sched::Wake::kTimedOut;
   }
 }

@@ -14,7 +14,7 @@ void move(std::int64_t& offset, Duration by) { offset = saturating_add(offset, b
 }  // namespace
 
 ClockSet::ClockSet(ClockSource& source, Instant<Realtime> realtime, Instant<Boottime> boottime)
-    : source_(source) {
+    : source_(&source) {
   const std::int64_t start = source.now().ns();
   offsets_[slot(Base::kRealtime)] = saturating_sub(realtime.ns(), start);
   offsets_[slot(Base::kBoottime)] = saturating_sub(boottime.ns(), start);
@@ -45,6 +45,28 @@ void ClockSet::suspend(Duration length) {
   DETENT_ASSERT(length >= Duration());
   move(offsets_[slot(Base::kBoottime)], length);
   step_realtime(length);
+}
+
+void ClockSet::set_frequency(Frequency by_guest) {
+  if (by_guest == by_guest_) return;
+  by_guest_ = by_guest;
+  apply_frequency({by_guest_.parts + from_outside_.parts});
+}
+
+void ClockSet::set_slew(Frequency from_outside) {
+  if (from_outside == from_outside_) return;
+  from_outside_ = from_outside;
+  apply_frequency({by_guest_.parts + from_outside_.parts});
+}
+
+void ClockSet::apply_frequency(Frequency total) {
+  if (source_->set_frequency(total)) return;
+  source_ = &slewed_.emplace(*source_, 1.0);
+  static_cast<void>(source_->set_frequency(total));
+}
+
+void ClockSet::set_raw_offset(std::int64_t ns) {
+  raw_offset_ = saturating_add(ns, saturating_sub(monotonic().ns(), source_->raw()));
 }
 
 void ClockSet::add_listener(JumpListener& listener) {

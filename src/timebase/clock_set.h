@@ -9,8 +9,10 @@
 #include <boost/intrusive/list.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "timebase/clock.h"
+#include "timebase/scaled_clock.h"
 
 namespace detent::timebase {
 
@@ -35,8 +37,11 @@ class ClockSet {
   /// `source` gives MONOTONIC and outlives the set. The other clocks start at the given instants.
   ClockSet(ClockSource& source, Instant<Realtime> realtime, Instant<Boottime> boottime);
 
-  [[nodiscard]] ClockSource& source() { return source_; }
-  [[nodiscard]] Instant<Monotonic> monotonic() { return source_.now(); }
+  /// The source in use. A frequency other than the nominal one may put another before it.
+  [[nodiscard]] ClockSource& source() { return *source_; }
+  [[nodiscard]] Instant<Monotonic> monotonic() { return source_->now(); }
+  /// MONOTONIC_RAW, ns.
+  [[nodiscard]] std::int64_t raw() { return saturating_add(source_->raw(), raw_offset_); }
   /// The present time of `base`, ns since its zero.
   [[nodiscard]] std::int64_t now(Base base);
   /// What `base` shows minus MONOTONIC, in ns.
@@ -58,13 +63,29 @@ class ClockSet {
   /// tells the listeners.
   void suspend(Duration length);
 
+  /// From now on MONOTONIC, and with it every clock but MONOTONIC_RAW, runs faster by the sum of the two:
+  /// what the guest asked for with adjtimex(2), and what its user did (a scenario's slew).
+  void set_frequency(Frequency by_guest);
+  void set_slew(Frequency from_outside);
+  [[nodiscard]] Frequency frequency() const { return by_guest_; }
+  [[nodiscard]] Frequency slew() const { return from_outside_; }
+  /// True once MONOTONIC has been put before its source, which shows another time since.
+  [[nodiscard]] bool bent() const { return slewed_.has_value(); }
+  /// Moves MONOTONIC_RAW alone, to `ns` before or after MONOTONIC: after execve.
+  void set_raw_offset(std::int64_t ns);
+
   /// `listener` is in no set. Listeners are told in the order in which they were added.
   void add_listener(JumpListener& listener);
 
  private:
+  void apply_frequency(Frequency total);
   void notify();
 
-  ClockSource& source_;
+  ClockSource* source_;
+  std::optional<ScaledClock> slewed_;  // before a source that cannot change its frequency
+  Frequency by_guest_;
+  Frequency from_outside_;
+  std::int64_t raw_offset_ = 0;
   std::array<std::int64_t, kBaseCount> offsets_{};
   std::int32_t tai_seconds_ = 0;
   boost::intrusive::list<JumpListener, boost::intrusive::constant_time_size<false>> listeners_;

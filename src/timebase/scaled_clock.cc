@@ -2,49 +2,55 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "detent/assert.h"
 
 namespace detent::timebase {
 namespace {
 
-// Products stay below 2^127: 63 bits of time, 40 of fraction, 20 of factor.
-using Wide = __int128;
-constexpr int kFractionBits = 40;
-
 std::uint64_t to_fixed_point(double factor) {
   DETENT_ASSERT(factor >= ScaledClock::kMinFactor && factor <= ScaledClock::kMaxFactor);
-  return static_cast<std::uint64_t>(std::llround(std::ldexp(factor, kFractionBits)));
+  return static_cast<std::uint64_t>(std::llround(std::ldexp(factor, RateLine::kFractionBits)));
 }
 
-Duration clamp_to_duration(Wide ns) {
-  const Wide limit = std::numeric_limits<std::int64_t>::max();
-  return Duration::nanoseconds(static_cast<std::int64_t>(std::min(ns, limit)));
-}
-
-Duration scale(Duration host, std::uint64_t mult) {
-  return clamp_to_duration((Wide{host.ns()} * mult) >> kFractionBits);
-}
-
-// Rounded up, so that scale(unscale(d)) >= d.
-Duration unscale(Duration guest, std::uint64_t mult) {
-  return clamp_to_duration(((Wide{guest.ns()} << kFractionBits) + (mult - 1)) / mult);
+std::uint64_t mult_at(std::uint64_t nominal, Frequency frequency) {
+  static_assert(Frequency::kOne == std::int64_t{1} << RateLine::kFractionBits);
+  DETENT_ASSERT(std::abs(frequency.parts) <= Frequency::kMaxParts);
+  const auto factor = static_cast<unsigned __int128>(Frequency::kOne + frequency.parts);
+  return std::max<std::uint64_t>(
+      static_cast<std::uint64_t>((factor * nominal) >> RateLine::kFractionBits), 1);
 }
 
 }  // namespace
 
-ScaledClock::ScaledClock(ClockSource& real, double factor)
-    : real_(real), mult_(to_fixed_point(factor)), origin_(real.now()) {}
+ScaledClock::ScaledClock(ClockSource& real, double factor, Instant<Monotonic> at,
+                         Instant<Monotonic> shown)
+    : real_(real),
+      mult_(to_fixed_point(factor)),
+      shown_(at.ns(), shown.ns(), mult_),
+      raw_(shown_) {}
 
-Instant<Monotonic> ScaledClock::now() { return origin_ + scale(real_.now() - origin_, mult_); }
+ScaledClock::ScaledClock(ClockSource& real, double factor)
+    : real_(real), mult_(to_fixed_point(factor)), shown_(0, 0, mult_), raw_(shown_) {
+  const std::int64_t now = real.now().ns();
+  raw_ = shown_ = RateLine(now, now, mult_);
+}
+
+Instant<Monotonic> ScaledClock::now() {
+  return Instant<Monotonic>::from_ns(shown_.at(real_.now().ns()));
+}
+
+bool ScaledClock::set_frequency(Frequency frequency) {
+  const std::int64_t real = real_.now().ns();
+  shown_ = RateLine(real, shown_.at(real), mult_at(mult_, frequency));
+  return true;
+}
 
 Duration ScaledClock::host_time_until(Instant<Monotonic> deadline) {
-  const Duration host_elapsed = real_.now() - origin_;
-  const Instant<Monotonic> shown = origin_ + scale(host_elapsed, mult_);
-  if (deadline <= shown) return {};
-  // From the origin, not from now: rounding does not add up over repeated waits.
-  return unscale(deadline - origin_, mult_) - host_elapsed;
+  // From the line's origin, not from now: rounding does not add up over repeated waits.
+  const std::int64_t real = real_.now().ns();
+  return Duration::nanoseconds(
+      std::max<std::int64_t>(saturating_sub(shown_.earliest(deadline.ns()), real), 0));
 }
 
 }  // namespace detent::timebase

@@ -52,6 +52,19 @@ std::optional<Instant<Monotonic>> TimerQueue::next_deadline() const {
   return earliest;
 }
 
+std::optional<Instant<Monotonic>> TimerQueue::next_alarm() const {
+  std::optional<Instant<Monotonic>> earliest;
+  const auto consider = [&](const Timer* timer) {
+    if (timer == nullptr || !timer->wakes_machine()) return;
+    earliest = std::min(earliest.value_or(Instant<Monotonic>::max()), deadline_of(*timer));
+  };
+  for (const Heap& heap : heaps_) {
+    for (const Slot& slot : heap) consider(slot.timer);
+  }
+  for (const Timer* timer : due_) consider(timer);
+  return earliest;
+}
+
 std::size_t TimerQueue::expire(Instant<Monotonic> now) {
   DETENT_ASSERT(due_.empty());
   collect_due(now);

@@ -35,6 +35,9 @@ class Timer {
   /// The instant it was last armed for, ns on base().
   [[nodiscard]] std::int64_t expires() const { return expires_; }
   [[nodiscard]] Base base() const { return base_; }
+  /// An ALARM timer: it ends a suspend when it is due (kernel/time/alarmtimer.c).
+  [[nodiscard]] bool wakes_machine() const { return wakes_machine_; }
+  void set_wakes_machine(bool wakes) { wakes_machine_ = wakes; }
 
  protected:
   virtual ~Timer();
@@ -50,6 +53,7 @@ class Timer {
   std::uint32_t index_ = kNotArmed;  // in the heap of base_, or in TimerQueue::due_ if due_
   Base base_ = Base::kMonotonic;
   bool due_ = false;
+  bool wakes_machine_ = false;
 };
 
 class TimerQueue {
@@ -67,6 +71,8 @@ class TimerQueue {
 
   /// The earliest deadline; nothing if no timer is armed, Instant::max() if all are for ever.
   [[nodiscard]] std::optional<Instant<Monotonic>> next_deadline() const;
+  /// The earliest deadline of an ALARM timer, if there is one. O(n): for suspends only.
+  [[nodiscard]] std::optional<Instant<Monotonic>> next_alarm() const;
   /// Fires every timer due at `now` in (deadline, arming order) order; see the rules above. Returns
   /// how many fired. Not to be called from on_expire().
   std::size_t expire(Instant<Monotonic> now);

@@ -39,7 +39,9 @@ TimerFd::TimerFd(timebase::TimerQueue& timers, timebase::ClockSet& clocks, int c
       clock_(base_of(clock_id)),
       timer_base_(clock_),
       alarm_(clock_id == CLOCK_REALTIME_ALARM || clock_id == CLOCK_BOOTTIME_ALARM),
-      seen_offset_(clocks.offset(Base::kRealtime)) {}
+      seen_offset_(clocks.offset(Base::kRealtime)) {
+  set_wakes_machine(alarm_);
+}
 
 TimerFd::~TimerFd() { timers_.cancel(*this); }
 

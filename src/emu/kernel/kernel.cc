@@ -35,6 +35,7 @@ Kernel::Kernel(const Config& config, const ClockState& clocks, Dispatch dispatch
       dispatch_(dispatch),
       time_(config, clocks),
       timers_(time_.clocks()),
+      scenario_(time_.clocks(), timers_),
       chooser_(config.random_seed),
       record_(*this),
       scheduler_(time_.clocks(), timers_, poller_, chooser_, time_.virtual_clock(), session_, *this,
@@ -42,6 +43,13 @@ Kernel::Kernel(const Config& config, const ClockState& clocks, Dispatch dispatch
                   Duration::nanoseconds(config.io_grace_ns), time_limit(config, time_.clocks())}),
       process_(host_pid(), *this, scheduler_, *this) {
   poller_.set_inside_test([this](Fd fd) { return process_.fds().is_inside(fd); });
+  scenario_.start(clocks.events);
+}
+
+ClockState Kernel::clock_state() {
+  ClockState state = time_.state();
+  state.events = scenario_.pending();
+  return state;
 }
 
 void Kernel::start_recording(const trace::Profile& profile) {
@@ -167,6 +175,7 @@ void Kernel::become_child(Task& survivor) {
   if (session_.active()) session_.become(child_slot_, raw(host_pid()));
   scheduler_.keep_only(survivor);
   timers_.clear();
+  scenario_.rearm();
   futexes_.clear();
   poller_.reset_after_fork();
   arch::take_ticks();

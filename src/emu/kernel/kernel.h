@@ -25,6 +25,7 @@
 #include "emu/sched/block.h"
 #include "emu/sched/scheduler.h"
 #include "timebase/clock_set.h"
+#include "timebase/scenario.h"
 #include "timebase/timer_queue.h"
 #include "waitq/futex_table.h"
 
@@ -46,7 +47,8 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   Kernel(const Config& config, const ClockState& clocks, Dispatch dispatch);
 
   [[nodiscard]] const Config& config() const { return config_; }
-  [[nodiscard]] TimeSource& time() { return time_; }
+  /// The clocks and what is still to happen to them, for the next image.
+  [[nodiscard]] ClockState clock_state();
   [[nodiscard]] timebase::ClockSet& clocks() { return time_.clocks(); }
   [[nodiscard]] timebase::TimerQueue& timers() { return timers_; }
   [[nodiscard]] waitq::FutexTable& futexes() { return futexes_; }
@@ -88,6 +90,7 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   void on_time_budget() override;
   void drain_host_signals() override;
   bool outside_active() override { return children_ != 0; }
+  bool on_idle() override { return scenario_.on_idle(); }
   // signal::FatalSink
   [[noreturn]] void die_by_signal(int sig) override;
   void stop_by_signal(int sig) override;
@@ -130,6 +133,7 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   Dispatch dispatch_;
   TimeSource time_;
   timebase::TimerQueue timers_;
+  timebase::Scenario scenario_;
   waitq::FutexTable futexes_;
   sched::HostPoller poller_;
   trace::Chooser chooser_;

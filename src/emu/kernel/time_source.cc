@@ -1,5 +1,7 @@
 #include "emu/kernel/time_source.h"
 
+#include <algorithm>
+
 #include "timebase/scaled_clock.h"
 #include "timebase/tsc_clock_unsafe.h"
 
@@ -15,40 +17,76 @@ std::unique_ptr<timebase::ClockSource> host_clock() {
   return std::make_unique<timebase::HostClock>();
 }
 
+// REALTIME and BOOTTIME where this is the first program.
+struct Start {
+  std::int64_t realtime;
+  std::int64_t boottime;
+};
+
+Start first_start(const Config& config, timebase::ClockSource& source) {
+  Start start{timebase::host_realtime().ns(), timebase::host_boottime().ns()};
+  if (source.is_virtual()) start = {kVirtualEpoch, source.now().ns()};
+  if (config.epoch_given) start.realtime = std::max(config.epoch_ns, source.now().ns());
+  return start;
+}
+
 }  // namespace
 
+void TimeSource::make_virtual(const ClockState& state) {
+  const std::int64_t start = state.valid ? state.monotonic_ns : kVirtualUptime;
+  auto clock = std::make_unique<timebase::VirtualClock>(Instant<Monotonic>::from_ns(start));
+  virtual_clock_ = clock.get();
+  source_ = std::move(clock);
+}
+
+void TimeSource::make_real(const Config& config, const ClockState& state) {
+  host_ = host_clock();
+  if (config.time != TimeMode::kScaled && !state.bent) return;
+  const double factor = config.time == TimeMode::kScaled ? config.scale : 1.0;
+  if (!state.valid) {
+    source_ = std::make_unique<timebase::ScaledClock>(*host_, factor);
+    return;
+  }
+  source_ = std::make_unique<timebase::ScaledClock>(
+      *host_, factor, Instant<Monotonic>::from_ns(state.host_ns),
+      Instant<Monotonic>::from_ns(state.monotonic_ns));
+}
+
 TimeSource::TimeSource(const Config& config, const ClockState& state) {
-  std::int64_t realtime = 0;
-  std::int64_t boottime = 0;
   if (config.time == TimeMode::kVirtual) {
-    const std::int64_t start = state.valid ? state.monotonic_ns : kVirtualUptime;
-    auto clock = std::make_unique<timebase::VirtualClock>(Instant<Monotonic>::from_ns(start));
-    virtual_clock_ = clock.get();
-    source_ = std::move(clock);
-    realtime = config.epoch_ns != 0 ? config.epoch_ns : kVirtualEpoch;
-    boottime = start;
+    make_virtual(state);
   } else {
-    source_ = host_clock();
-    realtime = timebase::host_realtime().ns();
-    boottime = timebase::host_boottime().ns();
-    if (config.time == TimeMode::kScaled) {
-      host_ = std::move(source_);
-      source_ = std::make_unique<timebase::ScaledClock>(*host_, config.scale);
-    }
+    make_real(config, state);
   }
-  const std::int64_t now = source_->now().ns();
+  timebase::ClockSource& source = source_ != nullptr ? *source_ : *host_;
+  Start start = first_start(config, source);
   if (state.valid) {
-    realtime = now + state.realtime_offset_ns;
-    boottime = now + state.boottime_offset_ns;
+    const std::int64_t now = source.now().ns();
+    start = {now + state.realtime_offset_ns, now + state.boottime_offset_ns};
   }
-  clocks_ = std::make_unique<timebase::ClockSet>(*source_, Instant<Realtime>::from_ns(realtime),
-                                                 Instant<Boottime>::from_ns(boottime));
+  clocks_ = std::make_unique<timebase::ClockSet>(source, Instant<Realtime>::from_ns(start.realtime),
+                                                 Instant<Boottime>::from_ns(start.boottime));
+  if (!state.valid) return;
   if (state.tai_offset != 0) clocks_->set_tai_offset(state.tai_offset);
+  clocks_->set_raw_offset(state.raw_offset_ns);
+  clocks_->set_frequency({state.frequency});
+  clocks_->set_slew({state.slew});
 }
 
 ClockState TimeSource::state() {
-  return {true, clocks_->monotonic().ns(), clocks_->offset(timebase::Base::kRealtime),
-          clocks_->offset(timebase::Base::kBoottime), clocks_->tai_offset()};
+  ClockState state;
+  state.valid = true;
+  state.monotonic_ns = clocks_->monotonic().ns();
+  // Read second: so the next image's clock starts no earlier than this one's ends.
+  if (host_ != nullptr) state.host_ns = host_->now().ns();
+  state.bent = host_ != nullptr && (source_ != nullptr || clocks_->bent());
+  state.realtime_offset_ns = clocks_->offset(timebase::Base::kRealtime);
+  state.boottime_offset_ns = clocks_->offset(timebase::Base::kBoottime);
+  state.tai_offset = clocks_->tai_offset();
+  state.raw_offset_ns = saturating_sub(clocks_->raw(), state.monotonic_ns);
+  state.frequency = clocks_->frequency().parts;
+  state.slew = clocks_->slew().parts;
+  return state;
 }
 
 }  // namespace detent::emu

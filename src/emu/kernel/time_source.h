@@ -17,12 +17,15 @@ class TimeSource {
   [[nodiscard]] timebase::ClockSet& clocks() { return *clocks_; }
   /// Null unless time is virtual.
   [[nodiscard]] timebase::VirtualClock* virtual_clock() { return virtual_clock_; }
-  /// For the next image.
+  /// For the next image, without events.
   [[nodiscard]] ClockState state();
 
  private:
-  std::unique_ptr<timebase::ClockSource> host_;
-  std::unique_ptr<timebase::ClockSource> source_;
+  void make_virtual(const ClockState& state);
+  void make_real(const Config& config, const ClockState& state);
+
+  std::unique_ptr<timebase::ClockSource> host_;    // null where time is virtual
+  std::unique_ptr<timebase::ClockSource> source_;  // null where it is host_
   timebase::VirtualClock* virtual_clock_ = nullptr;
   std::unique_ptr<timebase::ClockSet> clocks_;
 };

@@ -41,6 +41,7 @@ std::int64_t ClockTimer::now() const {
 void ClockTimer::start(std::int64_t when) {
   due_ = when;
   if (clock_.kind == TimerClock::Kind::kBase) {
+    set_wakes_machine(clock_.alarm);
     context_.queue.arm(*this, clock_.base, when);
     return;
   }

@@ -33,6 +33,7 @@ struct TimerClock {
   Kind kind = Kind::kBase;
   timebase::Base base = timebase::Base::kMonotonic;  ///< of kBase
   Tid thread{};                                      ///< of kThreadCpu
+  bool alarm = false;                                ///< of kBase: ends a suspend
 };
 
 /// CPU time of the process. Real time: the host's answer, this kernel's own work included. Virtual time:

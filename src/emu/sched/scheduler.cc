@@ -19,7 +19,10 @@ class SleepTimer final : public timebase::Timer {
   SleepTimer(timebase::TimerQueue& timers, Scheduler& scheduler, Task& task)
       : timers_(timers), scheduler_(scheduler), task_(task) {}
   ~SleepTimer() { timers_.cancel(*this); }
-  void arm(const Deadline& deadline) { timers_.arm(*this, deadline.base, deadline.when); }
+  void arm(const Deadline& deadline) {
+    set_wakes_machine(deadline.alarm);
+    timers_.arm(*this, deadline.base, deadline.when);
+  }
   [[nodiscard]] bool fired() const { return fired_; }
 
  private:
@@ -214,6 +217,7 @@ bool Scheduler::expire_due() {
 }
 
 void Scheduler::idle() {
+  if (owner_.on_idle()) return;
   ++stats_.idle_waits;
   std::optional<Instant<Monotonic>> deadline = timers_.next_deadline();
   // A timer armed for ever (TIME_T_MAX) never fires: it must neither be jumped to nor hide a deadlock.

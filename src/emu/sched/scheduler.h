@@ -27,6 +27,7 @@ namespace detent::sched {
 struct Deadline {
   timebase::Base base = timebase::Base::kMonotonic;
   std::int64_t when = 0;
+  bool alarm = false;  ///< ends a suspend
 };
 
 enum class Wake : std::uint8_t {
@@ -47,6 +48,8 @@ class IdleOwner {
   virtual bool outside_active() = 0;
   /// SchedulerOptions::time_limit has passed. Does not return.
   virtual void on_time_budget() = 0;
+  /// Nothing is ready. True if that changed the clocks, so that timers may be due.
+  virtual bool on_idle() = 0;
 
  protected:
   ~IdleOwner() = default;

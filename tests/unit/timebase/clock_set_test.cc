@@ -108,5 +108,37 @@ TEST_CASE("a listener may unlink itself, and does when it dies", "[clock_set]") 
   CHECK(after.jumps == 2);
 }
 
+TEST_CASE("a source that cannot change its frequency gets a line before it", "[clock_set]") {
+  ManualClock real(1'000);
+  ClockSet clocks(real, Instant<Realtime>::from_ns(50'000), Instant<Boottime>::from_ns(1'000));
+  CHECK_FALSE(clocks.bent());
+  clocks.set_frequency(Frequency::from_ppb(50'000'000));
+  CHECK(clocks.bent());
+  CHECK(clocks.monotonic() == mono(1'000));
+  real.pass(2'000'000);
+  CHECK(clocks.monotonic().ns() == Approx(2'101'000).margin(1));
+  CHECK(clocks.raw() == 2'001'000);
+  // The two add up.
+  clocks.set_slew(Frequency::from_ppb(50'000'000));
+  real.pass(1'000'000);
+  CHECK(clocks.monotonic().ns() == Approx(3'201'000).margin(2));
+  const Duration wait =
+      clocks.source().host_time_until(clocks.monotonic() + Duration::nanoseconds(1'100));
+  CHECK(wait.ns() == Approx(1'000).margin(1));
+}
+
+TEST_CASE("a virtual clock is MONOTONIC at every frequency, and RAW follows", "[clock_set]") {
+  World w;
+  w.clocks.set_frequency(Frequency::from_ppb(-50'000'000));
+  w.source.charge(Duration::nanoseconds(950));
+  CHECK(w.clocks.monotonic() == mono(1'950));
+  CHECK(w.clocks.raw() == Approx(2'000).margin(1));
+  w.clocks.set_frequency({});
+  w.source.charge(Duration::nanoseconds(10));
+  CHECK(w.clocks.raw() == Approx(2'010).margin(1));
+  w.clocks.set_raw_offset(-7);
+  CHECK(w.clocks.raw() == 1'953);
+}
+
 }  // namespace
 }  // namespace detent::timebase
