@@ -11,14 +11,11 @@
 #include <cstdint>
 #include <optional>
 
+#include "detent/timer.h"
 #include "timebase/clock.h"
 #include "timebase/scaled_clock.h"
 
 namespace detent::timebase {
-
-/// The clocks that timers can be armed on.
-enum class Base : std::uint8_t { kMonotonic, kRealtime, kBoottime, kTai };
-inline constexpr std::size_t kBaseCount = 4;
 
 /// Told of every discontinuous change of CLOCK_REALTIME (settime, step, suspend): what
 /// TFD_TIMER_CANCEL_ON_SET waits for. Linked while alive; unlinks itself. on_jump() may unlink its

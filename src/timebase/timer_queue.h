@@ -2,7 +2,7 @@
 // nothing is re-sorted, as in Linux (kernel/time/hrtimer.c, hrtimer_clock_base).
 //
 // Rules for timers:
-//  - A Timer is a member of its owner, who cancels it before it dies (the destructor asserts it).
+//  - A Timer (detent/timer.h) is a member of its owner, who cancels it before it dies.
 //  - on_expire() runs in the scheduler's context, never inside a guest's call. The timer is already
 //    disarmed then, so it may arm itself or any other timer, or cancel any other.
 //  - Timers fire in the order of (MONOTONIC deadline, arming order). Addresses never decide.
@@ -18,43 +18,10 @@
 #include <optional>
 #include <vector>
 
+#include "detent/timer.h"
 #include "timebase/clock_set.h"
 
 namespace detent::timebase {
-
-class TimerQueue;
-
-/// An intrusive timer. Not armed at birth. Neither copied nor moved: the heap holds its address.
-class Timer {
- public:
-  Timer() = default;
-  Timer(const Timer&) = delete;
-  Timer& operator=(const Timer&) = delete;
-
-  [[nodiscard]] bool armed() const { return index_ != kNotArmed; }
-  /// The instant it was last armed for, ns on base().
-  [[nodiscard]] std::int64_t expires() const { return expires_; }
-  [[nodiscard]] Base base() const { return base_; }
-  /// An ALARM timer: it ends a suspend when it is due (kernel/time/alarmtimer.c).
-  [[nodiscard]] bool wakes_machine() const { return wakes_machine_; }
-  void set_wakes_machine(bool wakes) { wakes_machine_ = wakes; }
-
- protected:
-  virtual ~Timer();
-  /// Called once per arming, by TimerQueue::expire, after the timer has left the heap.
-  virtual void on_expire() = 0;
-
- private:
-  friend class TimerQueue;
-  static constexpr std::uint32_t kNotArmed = ~0U;
-
-  std::int64_t expires_ = 0;
-  std::uint64_t sequence_ = 0;
-  std::uint32_t index_ = kNotArmed;  // in the heap of base_, or in TimerQueue::due_ if due_
-  Base base_ = Base::kMonotonic;
-  bool due_ = false;
-  bool wakes_machine_ = false;
-};
 
 class TimerQueue {
  public:
