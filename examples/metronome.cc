@@ -1,5 +1,5 @@
-// A periodic interval in virtual time: a job that is sometimes too slow, under each policy for missed ticks. Built by
-// Meson as `example-metronome`; runs as a test.
+// A periodic interval in virtual time: a job that is sometimes too slow, under each policy for missed
+// ticks. Built by Meson as `example-metronome`; runs as a test.
 #include <cstdio>
 #include <cstdlib>
 
@@ -11,8 +11,8 @@ using detent::PeriodicInterval;
 
 namespace {
 
-// Prints when each of some awaits returned and for how many ticks; the job after the second one takes 34 ms. Returns
-// the ticks told in all.
+// Prints when each of some awaits returned and for how many ticks; the job after the second one takes
+// 34 ms. Returns the ticks told in all.
 std::uint64_t play(const char* name, MissedTicks policy) {
   const auto service = detent::TimerService::with_virtual_time();
   auto interval = PeriodicInterval::create(*service, Duration::milliseconds(10), policy).value();
@@ -32,8 +32,10 @@ std::uint64_t play(const char* name, MissedTicks policy) {
 }  // namespace
 
 int main() {
-  const bool refused = !PeriodicInterval::create(*detent::TimerService::with_virtual_time(), Duration()).ok();
-  const bool right = play("burst", MissedTicks::kBurst) == 7 && play("skip", MissedTicks::kSkip) == 9 &&
+  const bool refused =
+      !PeriodicInterval::create(*detent::TimerService::with_virtual_time(), Duration()).ok();
+  const bool right = play("burst", MissedTicks::kBurst) == 7 &&
+                     play("skip", MissedTicks::kSkip) == 9 &&
                      play("delay", MissedTicks::kDelay) == 9;
   return refused && right ? EXIT_SUCCESS : EXIT_FAILURE;
 }

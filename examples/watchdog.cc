@@ -24,7 +24,9 @@ class Watchdog {
   HrTimerRestart on_timer(HrTimerCall<Monotonic>& call) {
     const bool hungry = !fed_;
     fed_ = false;
-    if (hungry) std::printf("%.1f s: hungry (bark %d)\n", static_cast<double>(call.now().ns()) / 1e9, ++barks_);
+    if (hungry)
+      std::printf("%.1f s: hungry (bark %d)\n", static_cast<double>(call.now().ns()) / 1e9,
+                  ++barks_);
     if (barks_ == 3) return HrTimerRestart::kNoRestart;
     call.forward_now(Duration::seconds(1));
     return HrTimerRestart::kRestart;

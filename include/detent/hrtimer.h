@@ -18,12 +18,15 @@
 //      +----- cancel -----+---------------+
 //
 // Rules:
-//  - A timer lives longer than every handle to it, and neither moves nor dies while it is armed or running. A handle
-//    ends both: its destruction cancels, and waits for a callback that is running on another thread. So a handle
-//    declared behind the owner is enough; start_shared() is for owners that end elsewhere.
-//  - A callback may start, cancel and destroy *other* timers. Of its own it must not wait: cancel() and a handle's
-//    end inside the timer's own callback are a bug that is asserted; use kNoRestart or try_cancel().
-//  - Units are ns, in Instant and Duration. An instant in the past is due at once. Instant::max() is never due.
+//  - A timer lives longer than every handle to it, and neither moves nor dies while it is armed or
+//    running. A handle ends both: its destruction cancels, and waits for a callback that is running on
+//    another thread. So a handle declared behind the owner is enough; start_shared() is for owners that
+//    end elsewhere.
+//  - A callback may start, cancel and destroy *other* timers. Of its own it must not wait: cancel() and
+//    a handle's end inside the timer's own callback are a bug that is asserted; use kNoRestart or
+//    try_cancel().
+//  - Units are ns, in Instant and Duration. An instant in the past is due at once. Instant::max() is
+//    never due.
 //
 // Source of the contract: Linux's hrtimer (include/linux/hrtimer.h, kernel/time/hrtimer.c). Example:
 // examples/watchdog.cc.
@@ -55,7 +58,8 @@ class HrTimerBase : private timebase::Timer {
   /// It will fire, unless cancelled. Both may be true: a callback may arm its own timer.
   [[nodiscard]] bool is_armed() const;
   [[nodiscard]] bool is_running() const;
-  /// Time until the expiry; negative if that is past (hrtimer_get_remaining()). Meaningless before the first start.
+  /// Time until the expiry; negative if that is past (hrtimer_get_remaining()). Meaningless before the
+  /// first start.
   [[nodiscard]] Duration remaining() const;
   /// Disarms, and waits until the callback does not run. True if it was armed or running.
   bool cancel();
@@ -97,8 +101,9 @@ class HrTimerCall {
   [[nodiscard]] Instant<Clock> expires() const {
     return Instant<Clock>::from_ns(timer_.expiry_on(timebase::kBaseOf<Clock>));
   }
-  /// Moves the expiry along its grid until it is after `now`, for kRestart. Returns by how many intervals: more than
-  /// 1 tells a late callback what it missed. An interval below 1 ns counts as 1 ns (hrtimer_forward()).
+  /// Moves the expiry along its grid until it is after `now`, for kRestart. Returns by how many
+  /// intervals: more than 1 tells a late callback what it missed. An interval below 1 ns counts as 1 ns
+  /// (hrtimer_forward()).
   std::uint64_t forward(Instant<Clock> now, Duration interval) {
     return timer_.forward_to(timebase::kBaseOf<Clock>, now.ns(), interval);
   }
@@ -158,7 +163,8 @@ class [[nodiscard]] SharedHrTimerHandle {
   TryCancel try_cancel() { return handle_.try_cancel(); }
   [[nodiscard]] HrTimerBase& timer() const { return handle_.timer(); }
   [[nodiscard]] Owner& target() const { return *owner_; }
-  /// Lets the timer run on without a handle. It keeps its owner alive until it is inactive, so that nothing dangles.
+  /// Lets the timer run on without a handle. It keeps its owner alive until it is inactive, so that
+  /// nothing dangles.
   void leak() && {
     handle_.timer_ = nullptr;
     owner_.reset();
@@ -210,7 +216,8 @@ class HrTimer final : public HrTimerBase {
     start_in(timebase::kBaseOf<Clock>, span, owner);
     return SharedHandle(*this, std::move(owner));
   }
-  /// For timers on the stack: armed while body() runs, inactive when this returns. There is no handle to lose.
+  /// For timers on the stack: armed while body() runs, inactive when this returns. There is no handle
+  /// to lose.
   template <class Body>
   auto scoped(Instant<Clock> when, Body body) {
     const Handle handle = start(when);

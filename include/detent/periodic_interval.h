@@ -9,8 +9,8 @@
 //                                                    skip   3 ticks at once;               then 40, 50
 //                                                    delay  3 ticks at once;               then 44, 54
 //
-// With burst and skip the grid never moves, however late anybody is: no drift. With delay a new one starts at a late
-// await, so that two ticks are never less than a period apart.
+// With burst and skip the grid never moves, however late anybody is: no drift. With delay a new one
+// starts at a late await, so that two ticks are never less than a period apart.
 //
 // Who calls: one thread. Units: ns of MONOTONIC. Example: examples/metronome.cc.
 #pragma once
@@ -51,8 +51,8 @@ class PeriodicInterval {
                                          MissedTicks policy = MissedTicks::kBurst,
                                          std::optional<Instant<Monotonic>> first = std::nullopt);
 
-  /// Waits for the next tick (drives the service, if nobody else does). Returns how many ticks it stands for, as the
-  /// policy says; never 0.
+  /// Waits for the next tick (drives the service, if nobody else does). Returns how many ticks it
+  /// stands for, as the policy says; never 0.
   std::uint64_t await();
   /// The same without waiting: 0 if no tick is due.
   std::uint64_t poll() { return schedule_->take(service_->now()); }

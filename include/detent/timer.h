@@ -1,5 +1,5 @@
-// Timer: the intrusive node of timebase::TimerQueue, and the clocks that timers run on. The kernel's objects
-// derive from it; programs use HrTimer (hrtimer.h), which does.
+// Timer: the intrusive node of timebase::TimerQueue, and the clocks that timers run on. The kernel's
+// objects derive from it; programs use HrTimer (hrtimer.h), which does.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +24,8 @@ inline constexpr Base kBaseOf<Tai> = Base::kTai;
 
 class TimerQueue;
 
-/// Not armed at birth. Neither copied nor moved: the queue holds its address. Its owner cancels it before it
-/// dies (the destructor asserts it).
+/// Not armed at birth. Neither copied nor moved: the queue holds its address. Its owner cancels it
+/// before it dies (the destructor asserts it).
 class Timer {
  public:
   Timer() = default;

@@ -1,9 +1,10 @@
-// TimerService: clocks and a timer queue for programs that use detent's timer core as a library, in virtual or in
-// real time. The core (timebase::TimerQueue) is the one that the kernel runs guests on.
+// TimerService: clocks and a timer queue for programs that use detent's timer core as a library, in
+// virtual or in real time. The core (timebase::TimerQueue) is the one that the kernel runs guests on.
 //
-// Who calls: any thread may start and cancel timers and read clocks. One thread at a time *drives*: calls run_due(),
-// run_next(), run_until() or a wait of HrSleeper or PeriodicInterval; a second one waits for its turn. Callbacks run on the driving thread, one after
-// the other, with no lock held, in the order of (deadline, arming order).
+// Who calls: any thread may start and cancel timers and read clocks. One thread at a time *drives*:
+// calls run_due(), run_next(), run_until() or a wait of HrSleeper or PeriodicInterval; a second one
+// waits for its turn. Callbacks run on the driving thread, one after the other, with no lock held, in
+// the order of (deadline, arming order).
 //
 // Example: examples/watchdog.cc.
 #pragma once
@@ -39,13 +40,13 @@ class TimerService {
 
   /// Fires what is due. Returns how many fired. What callbacks arm waits for the next call.
   std::size_t run_due();
-  /// Goes to the earliest deadline (virtual: jumps; real: waits), and fires what is due. False if no timer is
-  /// armed, or all for ever.
+  /// Goes to the earliest deadline (virtual: jumps; real: waits), and fires what is due. False if no
+  /// timer is armed, or all for ever.
   bool run_next();
   /// Drives until MONOTONIC shows `end`, or later if callbacks take long.
   void run_until(Instant<Monotonic> end);
-  /// Drives until done() is true, which is asked under the service's lock after each step. Another thread may be
-  /// driving: then only waits. False if there is nothing left that could change it.
+  /// Drives until done() is true, which is asked under the service's lock after each step. Another
+  /// thread may be driving: then only waits. False if there is nothing left that could change it.
   bool run_while_not(const std::function<bool()>& done);
 
   /// Moves REALTIME and TAI; absolute timers on them follow.

@@ -118,6 +118,7 @@ void boot_guest(const process::Booted& booted) {
   process::Process& process = kernel->process();
   process.exe_path = record.exe_path;
   process.brk().start = process.brk().end = (program.end + 4095) & ~std::uint64_t{4095};
+  process.timekeeping().restore(record.timekeeping);
   process.read_fd_limit();
   kernel->set_relatives(record.children, record.has_relatives);
   if (record.session_fd >= 0) kernel->join_session(record.session_fd, record.session_slot);

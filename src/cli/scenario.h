@@ -20,8 +20,8 @@ struct ScenarioOptions {
 
 void add_scenario_options(CLI::App& command, ScenarioOptions& options);
 
-/// Fills in `config`'s epoch and `events`. False if something is malformed; then `problem` says where (option
-/// or file, line, column), what was found and what was expected.
+/// Fills in `config`'s epoch and `events`. False if something is malformed; then `problem` says where
+/// (option or file, line, column), what was found and what was expected.
 bool read_scenario(const ScenarioOptions& options, emu::Config& config, TimeEvents& events,
                    std::string& problem);
 

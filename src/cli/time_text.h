@@ -12,7 +12,8 @@ namespace detent::cli {
 std::optional<std::int64_t> parse_span(std::string_view text);
 
 /// A date in ns since 1970: "YYYY-MM-DD", then optionally "Thh:mm[:ss[.fraction]]", then
-/// optionally "Z" or "+hh:mm" (default: UTC); or "@SECONDS[.fraction]". From 1970 to 2261. Nothing otherwise.
+/// optionally "Z" or "+hh:mm" (default: UTC); or "@SECONDS[.fraction]". From 1970 to 2261. Nothing
+/// otherwise.
 std::optional<std::int64_t> parse_date(std::string_view text);
 
 /// A decimal number times 10^`digits`, exactly: "-0.5" with 3 is -500. Nothing if it has more digits than

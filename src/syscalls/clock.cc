@@ -49,7 +49,7 @@ bool is_settable(const timespec& wanted) {
 
 Result<long> adjust(Task& task, UserPtr<timex> user, timex request) {
   process::Timekeeping& keeping = task.process().timekeeping();
-  const long state = TRY(keeping.adjust(task.kernel().clocks(), request, may_set_time()));
+  const long state = TRY(keeping.adjust(request));
   TRY(mem::copy_out(user, request));
   return state;
 }
@@ -104,8 +104,7 @@ Result<long> sys_clock_settime(Task& task, int clock_id, UserPtr<const timespec>
   if (clock.kind == Kind::kCpu || clock.kind == Kind::kHostCpu) return Errno{EPERM};
   if (clock.is_dynamic()) return Errno{EINVAL};
   if (!is_settable(when)) return Errno{EINVAL};
-  if (!may_set_time()) return Errno{EPERM};
-  TRY(process::Timekeeping::set_realtime(task.kernel().clocks(), to_nanoseconds(when)));
+  TRY(task.process().timekeeping().set_realtime(to_nanoseconds(when)));
   return 0;
 }
 
@@ -128,7 +127,6 @@ Result<long> sys_settimeofday(Task& task, UserPtr<const timeval> wanted,
   if (!zone.is_null()) place = TRY(mem::copy_in(zone));
   const timespec spec{when.tv_sec, when.tv_usec * 1000};
   if (!wanted.is_null() && !is_settable(spec)) return Errno{EINVAL};
-  if (!may_set_time()) return Errno{EPERM};
   if (!zone.is_null()) {
     constexpr int kMostMinutes = 15 * 60;
     if (place.tz_minuteswest > kMostMinutes || place.tz_minuteswest < -kMostMinutes) {
@@ -137,7 +135,7 @@ Result<long> sys_settimeofday(Task& task, UserPtr<const timeval> wanted,
     task.process().timekeeping().set_zone(place);
   }
   if (wanted.is_null()) return 0;
-  TRY(process::Timekeeping::set_realtime(task.kernel().clocks(), to_nanoseconds(spec)));
+  TRY(task.process().timekeeping().set_realtime(to_nanoseconds(spec)));
   return 0;
 }
 

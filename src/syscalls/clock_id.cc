@@ -1,7 +1,6 @@
 #include "syscalls/clock_id.h"
 
 #include <sys/syscall.h>
-#include <sys/timex.h>
 
 #include <ctime>
 
@@ -86,14 +85,6 @@ ClockId decode_clock(Task& task, int id, bool reading) {
 process::TimeContext time_context(Task& task) {
   emu::Kernel& kernel = task.kernel();
   return {kernel.clocks(), kernel.timers(), kernel.scheduler(), task.process()};
-}
-
-// The capability is checked first, then the tick is out of range: nothing changes on the host, and
-// whatever denies the guest (namespaces, another filter) counts.
-bool may_set_time() {
-  timex request{};
-  request.modes = ADJ_TICK;
-  return arch::host_call(SYS_adjtimex, &request).error() != Errno{EPERM};
 }
 
 }  // namespace detent::syscalls

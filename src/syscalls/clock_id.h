@@ -37,7 +37,4 @@ ClockId decode_clock(Task& task, int id, bool reading = false);
 /// What timers need of the kernel that `task` runs on.
 process::TimeContext time_context(Task& task);
 
-/// Whether the guest may set clocks (CAP_SYS_TIME). Asks the host with a request that it must refuse.
-bool may_set_time();
-
 }  // namespace detent::syscalls

@@ -97,6 +97,7 @@ process::BootRecord boot_record(Task& task) {
   record.config = kernel.config();
   record.filter_installed = true;
   record.clocks = kernel.clock_state();
+  record.timekeeping = task.process().timekeeping().state();
   record.blocked = task.signals->blocked();
   record.pending = task.signals->pending();
   record.ignored = task.process().signals().explicitly_ignored();

@@ -13,8 +13,8 @@ struct Frequency {
   std::int64_t parts = 0;
 
   static constexpr std::int64_t kOne = std::int64_t{1} << 40;
-  /// Half to one and a half times as fast: more than adjtimex(2)'s tick (10 %), frequency (500 ppm) and phase
-  /// corrections come to, with kMaxSlewPpb on top.
+  /// Half to one and a half times as fast: more than adjtimex(2)'s tick (10 %), frequency (500 ppm) and
+  /// phase corrections come to, with kMaxSlewPpb on top.
   static constexpr std::int64_t kMaxParts = kOne / 2;
   static constexpr std::int64_t kMaxSlewPpb = 100'000'000;
   /// `ppb`: parts per billion.

@@ -64,7 +64,8 @@ bool HrTimerBase::cancel() {
     was_active = was_active || Timer::armed() || impl.running == this;
     impl.queue.cancel(*this);
     if (impl.running != this) break;
-    DETENT_ASSERT(impl.driver != std::this_thread::get_id());  // its own callback would wait for itself
+    DETENT_ASSERT(impl.driver !=
+                  std::this_thread::get_id());  // its own callback would wait for itself
     impl.changed.wait(lock);
   }
   ended.swap(keep_);

@@ -1,8 +1,8 @@
 // Scenario: lets the events that a user asked for (--step, --slew, --suspend) happen to a ClockSet.
 //
 // Each event is a timer, so it comes in its place among all timers: what is due before it fires before it.
-// A suspend freezes MONOTONIC and moves the other clocks. If ALARM timers are due inside of it, it is cut in
-// stretches, as on a machine that goes back to sleep as soon as nobody works:
+// A suspend freezes MONOTONIC and moves the other clocks. If ALARM timers are due inside of it, it is
+// cut in stretches, as on a machine that goes back to sleep as soon as nobody works:
 //
 //   suspend 8h ---- ALARM due after 1h: clocks +1h, it fires, tasks run ... idle ---- clocks +7h
 //

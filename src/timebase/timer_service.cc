@@ -43,8 +43,8 @@ std::size_t TimerService::Impl::fire(std::unique_lock<std::mutex>& lock) {
   return fired;
 }
 
-// One step of driving: fires what is due at the next deadline, or at `end` if that is earlier. False if there is
-// neither.
+// One step of driving: fires what is due at the next deadline, or at `end` if that is earlier. False if
+// there is neither.
 bool TimerService::Impl::step(std::unique_lock<std::mutex>& lock,
                               std::optional<Instant<Monotonic>> end) {
   std::optional<Instant<Monotonic>> next = queue.next_deadline();

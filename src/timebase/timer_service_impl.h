@@ -53,7 +53,8 @@ class TimerService::Impl {
   std::thread::id driver;
   std::unique_lock<std::mutex>* firing = nullptr;  // the driver's, while it fires
   HrTimerBase* running = nullptr;
-  std::vector<std::shared_ptr<void>> let_go;  // owners of timers that ended, to be released without the lock
+  std::vector<std::shared_ptr<void>>
+      let_go;  // owners of timers that ended, to be released without the lock
 };
 
 }  // namespace detent

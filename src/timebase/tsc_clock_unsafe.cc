@@ -85,7 +85,7 @@ bool TscClock::available() {
          (edx & kInvariantTsc) != 0;
 }
 
-TscClock::TscClock() : line_(calibrate()) {}
+TscClock::TscClock(Instant<Monotonic> not_before) : line_(calibrate()), last_(not_before.ns()) {}
 
 Instant<Monotonic> TscClock::now() {
   std::uint64_t tsc = read_tsc();

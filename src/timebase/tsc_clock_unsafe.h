@@ -34,8 +34,9 @@ class TscClock final : public ClockSource {
   /// 18.17.1 "Invariant TSC"; CPUID.80000007H:EDX[8]).
   static bool available();
 
-  /// Calibrates against the host clock; takes about 200 us.
-  TscClock();
+  /// Calibrates against the host clock; takes about 200 us. Never shows less than `not_before`: what
+  /// the image before this one showed last may be a little ahead of a fresh calibration.
+  explicit TscClock(Instant<Monotonic> not_before = {});
 
   [[nodiscard]] Instant<Monotonic> now() override;
 
@@ -46,7 +47,7 @@ class TscClock final : public ClockSource {
 
  private:
   TscLine line_;
-  std::int64_t last_ = 0;
+  std::int64_t last_;
 };
 
 }  // namespace detent::timebase

@@ -1,6 +1,6 @@
-// Arguments of the calls that deal with time, every bad one crossed with every other: which errno comes first. Nothing
-// here waits, and nothing may set a clock: where an argument is good, another is bad, or the call changes only a timer of
-// our own.
+// Arguments of the calls that deal with time, every bad one crossed with every other: which errno comes
+// first. Nothing here waits, and nothing may set a clock: where an argument is good, another is bad, or
+// the call changes only a timer of our own.
 #include <sys/time.h>
 #include <sys/timerfd.h>
 
@@ -12,7 +12,8 @@ using namespace abi;
 
 namespace {
 
-constexpr int kClocks[] = {-2147483647, -6, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 1000};
+constexpr int kClocks[] = {-2147483647, -6, -2, -1, 0,  1,  2,  3,  4,   5,
+                           6,           7,  8,  9,  10, 11, 12, 15, 1000};
 
 struct Spec {
   const char* name;
@@ -39,7 +40,8 @@ struct Pointer {
 };
 template <typename T>
 struct Pointers {
-  explicit Pointers(T* good) : list{{"good", good}, {"null", nullptr}, {"wild", static_cast<T*>(Wild())}} {}
+  explicit Pointers(T* good)
+      : list{{"good", good}, {"null", nullptr}, {"wild", static_cast<T*>(Wild())}} {}
   Pointer<T> list[3];
   const Pointer<T>* begin() const { return list; }
   const Pointer<T>* end() const { return list + 3; }
@@ -75,7 +77,8 @@ long Closed(long fd) {
 TEST(timerfd_create_matrix) {
   for (const int clock : kClocks) {
     Row row;
-    for (const int flags : Ints{0, TFD_NONBLOCK, TFD_CLOEXEC, TFD_NONBLOCK | TFD_CLOEXEC, 1, 0x40000000, -1}) {
+    for (const int flags :
+         Ints{0, TFD_NONBLOCK, TFD_CLOEXEC, TFD_NONBLOCK | TFD_CLOEXEC, 1, 0x40000000, -1}) {
       row.Add(Closed(syscall(SYS_timerfd_create, clock, flags)));
     }
     row.Print("clock %d", clock);
@@ -87,7 +90,8 @@ TEST(timerfd_gettime_matrix) {
   itimerspec now;
   for (const int fd : {timer, file, -1, 999}) {
     Row row;
-    for (const auto& pointer : Pointers<itimerspec>(&now)) row.Add(syscall(SYS_timerfd_gettime, fd, pointer.value));
+    for (const auto& pointer : Pointers<itimerspec>(&now))
+      row.Add(syscall(SYS_timerfd_gettime, fd, pointer.value));
     row.Print("%s", fd == timer ? "timerfd" : fd == file ? "file" : "no fd");
   }
   close(timer);
@@ -101,10 +105,15 @@ TEST(timerfd_settime_matrix_over_old_pointers) {
     for (const int flags : {0, 1, 2, 3, 4, -1}) {
       for (const auto& pointer : Pointers<itimerspec>(&old)) {
         Row row;
-        for (const Spec& spec : kSpecs) row.Add(syscall(SYS_timerfd_settime, fd, flags, &spec.value, pointer.value));
+        for (const Spec& spec : kSpecs)
+          row.Add(syscall(SYS_timerfd_settime, fd, flags, &spec.value, pointer.value));
         row.Add(syscall(SYS_timerfd_settime, fd, flags, nullptr, pointer.value));
         row.Add(syscall(SYS_timerfd_settime, fd, flags, Wild(), pointer.value));
-        row.Print("%s flags %d old %s", fd == timer ? "timerfd" : fd == file ? "file" : "no fd", flags, pointer.name);
+        row.Print("%s flags %d old %s",
+                  fd == timer  ? "timerfd"
+                  : fd == file ? "file"
+                               : "no fd",
+                  flags, pointer.name);
       }
     }
   }
@@ -114,7 +123,8 @@ TEST(timerfd_settime_matrix_over_old_pointers) {
 
 TEST(timer_create_matrix) {
   sigevent events[7] = {};
-  const int notify[] = {SIGEV_NONE, SIGEV_SIGNAL, SIGEV_SIGNAL, SIGEV_SIGNAL, SIGEV_SIGNAL, SIGEV_THREAD_ID, 99};
+  const int notify[] = {
+      SIGEV_NONE, SIGEV_SIGNAL, SIGEV_SIGNAL, SIGEV_SIGNAL, SIGEV_SIGNAL, SIGEV_THREAD_ID, 99};
   const int signals[] = {-1, SIGUSR1, 0, 65, -1, SIGUSR1, SIGUSR1};
   for (int i = 0; i < 7; ++i) {
     events[i].sigev_notify = notify[i];
@@ -148,14 +158,16 @@ TEST(timer_settime_matrix) {
     for (const int flags : {0, 1, 2, -1}) {
       for (const auto& pointer : Pointers<itimerspec>(&old)) {
         Row row;
-        for (const Spec& spec : kSpecs) row.Add(syscall(SYS_timer_settime, id, flags, &spec.value, pointer.value));
+        for (const Spec& spec : kSpecs)
+          row.Add(syscall(SYS_timer_settime, id, flags, &spec.value, pointer.value));
         row.Add(syscall(SYS_timer_settime, id, flags, nullptr, pointer.value));
         row.Add(syscall(SYS_timer_settime, id, flags, Wild(), pointer.value));
         row.Print("%s timer, flags %d old %s", id == good ? "good" : "no", flags, pointer.name);
       }
     }
     Row row;
-    for (const auto& pointer : Pointers<itimerspec>(&old)) row.Add(syscall(SYS_timer_gettime, id, pointer.value));
+    for (const auto& pointer : Pointers<itimerspec>(&old))
+      row.Add(syscall(SYS_timer_gettime, id, pointer.value));
     row.Add(syscall(SYS_timer_getoverrun, id));
     if (id != good) row.Add(syscall(SYS_timer_delete, id));
     row.Print("%s timer, the others", id == good ? "good" : "no");
@@ -171,7 +183,8 @@ TEST(clock_nanosleep_matrix) {
     for (const int flags : {0, TIMER_ABSTIME, 2, 0x7f00}) {
       Row row;
       for (const auto& pointer : Pointers<timespec>(&left)) {
-        for (const timespec& span : spans) row.Add(syscall(SYS_clock_nanosleep, clock, flags, &span, pointer.value));
+        for (const timespec& span : spans)
+          row.Add(syscall(SYS_clock_nanosleep, clock, flags, &span, pointer.value));
         row.Add(syscall(SYS_clock_nanosleep, clock, flags, nullptr, pointer.value));
         row.Add(syscall(SYS_clock_nanosleep, clock, flags, Wild(), pointer.value));
       }
@@ -193,13 +206,15 @@ TEST(nanosleep_matrix) {
 }
 
 TEST(setitimer_and_getitimer_matrix) {
-  const itimerval values[] = {{{0, 0}, {0, 0}}, {{0, 0}, {-1, 0}}, {{0, 0}, {0, 1000000}}, {{0, 0}, {0, -1}},
-                              {{-1, 0}, {0, 0}}, {{0, 1000000}, {0, 0}}, {{3, 0}, {0, 0}}};
+  const itimerval values[] = {{{0, 0}, {0, 0}},  {{0, 0}, {-1, 0}}, {{0, 0}, {0, 1000000}},
+                              {{0, 0}, {0, -1}}, {{-1, 0}, {0, 0}}, {{0, 1000000}, {0, 0}},
+                              {{3, 0}, {0, 0}}};
   itimerval old;
   for (const int which : Ints{-1, ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF, 3, 1000}) {
     Row row;
     for (const auto& pointer : Pointers<itimerval>(&old)) {
-      for (const itimerval& value : values) row.Add(syscall(SYS_setitimer, which, &value, pointer.value));
+      for (const itimerval& value : values)
+        row.Add(syscall(SYS_setitimer, which, &value, pointer.value));
       row.Add(syscall(SYS_setitimer, which, nullptr, pointer.value));
       row.Add(syscall(SYS_setitimer, which, Wild(), pointer.value));
       row.Add(syscall(SYS_getitimer, which, pointer.value));
@@ -226,8 +241,8 @@ TEST(longest_settings_are_shown_as_on_Linux) {
     itimerspec shown = {};
     if (timerfd_settime(fd, TFD_TIMER_ABSTIME, &spec.value, nullptr) != 0) continue;
     CHECK_OK(timerfd_gettime(fd, &shown));
-    RECORD("timerfd %s: interval %lld.%09ld", spec.name, static_cast<long long>(shown.it_interval.tv_sec),
-           shown.it_interval.tv_nsec);
+    RECORD("timerfd %s: interval %lld.%09ld", spec.name,
+           static_cast<long long>(shown.it_interval.tv_sec), shown.it_interval.tv_nsec);
   }
   close(fd);
   sigevent none = {};
@@ -238,8 +253,8 @@ TEST(longest_settings_are_shown_as_on_Linux) {
     itimerspec shown = {};
     if (syscall(SYS_timer_settime, id, TIMER_ABSTIME, &spec.value, nullptr) != 0) continue;
     CHECK_OK(syscall(SYS_timer_gettime, id, &shown));
-    RECORD("timer %s: interval %lld.%09ld", spec.name, static_cast<long long>(shown.it_interval.tv_sec),
-           shown.it_interval.tv_nsec);
+    RECORD("timer %s: interval %lld.%09ld", spec.name,
+           static_cast<long long>(shown.it_interval.tv_sec), shown.it_interval.tv_nsec);
   }
   CHECK_OK(syscall(SYS_timer_delete, id));
 }

@@ -1,10 +1,11 @@
-// How far detent's real-time clock (the TSC line) is from the host's CLOCK_MONOTONIC, and whether it ever goes back.
+// How far detent's real-time clock (the TSC line) is from the host's CLOCK_MONOTONIC, and whether it
+// ever goes back.
 //
 //   clock_drift [SECONDS]     default: 600
 //
-// Each reading is bracketed by two of the host's clock; its error is what it lies outside of the bracket: so a
-// preempted reading counts for nothing wrong. Printed: one line a minute, and the worst. Nonzero if the clock ever
-// went back; drift is judged by whoever reads the report.
+// Each reading is bracketed by two of the host's clock; its error is what it lies outside of the
+// bracket: so a preempted reading counts for nothing wrong. Printed: one line a minute, and the worst.
+// Nonzero if the clock ever went back; drift is judged by whoever reads the report.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -31,7 +32,8 @@ void read_once(detent::timebase::ClockSource& clock, std::int64_t& last, Report&
   const std::int64_t before = host_now();
   const std::int64_t shown = clock.now().ns();
   const std::int64_t after = host_now();
-  const std::int64_t error = shown < before ? before - shown : std::max<std::int64_t>(shown - after, 0);
+  const std::int64_t error =
+      shown < before ? before - shown : std::max<std::int64_t>(shown - after, 0);
   report.worst = std::max(report.worst, error);
   ++report.readings;
   report.over_1us += error > 1000;
@@ -40,8 +42,9 @@ void read_once(detent::timebase::ClockSource& clock, std::int64_t& last, Report&
 }
 
 void print(const char* what, const Report& report) {
-  std::printf("%s: %ld readings, worst error %lld ns, %ld over 1 us, %ld backwards\n", what, report.readings,
-              static_cast<long long>(report.worst), report.over_1us, report.backwards);
+  std::printf("%s: %ld readings, worst error %lld ns, %ld over 1 us, %ld backwards\n", what,
+              report.readings, static_cast<long long>(report.worst), report.over_1us,
+              report.backwards);
   std::fflush(stdout);
 }
 
@@ -68,8 +71,8 @@ int main(int argc, char** argv) {
     nanosleep(&pause, nullptr);
     if (host_now() < next_report && host_now() < end) continue;
     print("this minute", minute);
-    all = {std::max(all.worst, minute.worst), all.readings + minute.readings, all.over_1us + minute.over_1us,
-           all.backwards + minute.backwards};
+    all = {std::max(all.worst, minute.worst), all.readings + minute.readings,
+           all.over_1us + minute.over_1us, all.backwards + minute.backwards};
     minute = {};
     next_report += 60 * detent::kNanosPerSecond;
   }

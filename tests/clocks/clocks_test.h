@@ -1,5 +1,5 @@
-// What the guests of this directory share. They may set clocks, so they run under detent only: run_clocks.py
-// sets DETENT_CLOCKS for that, and nothing else does.
+// What the guests of this directory share. They may set clocks, so they run under detent only:
+// run_clocks.py sets DETENT_CLOCKS for that, and nothing else does.
 #ifndef DETENT_TESTS_CLOCKS_CLOCKS_TEST_H_
 #define DETENT_TESTS_CLOCKS_CLOCKS_TEST_H_
 
@@ -14,8 +14,8 @@ namespace clocks {
 constexpr int64_t kSecond = 1000 * abi::kMs;
 constexpr int64_t kHour = 3600 * kSecond;
 
-// True where detent is the kernel: its image lies at a fixed address (docs/adr/0004). A variable alone would not be
-// enough to keep a native run from setting the machine's clock.
+// True where detent is the kernel: its image lies at a fixed address (docs/adr/0004). A variable alone
+// would not be enough to keep a native run from setting the machine's clock.
 inline bool UnderDetent() {
   if (getenv("DETENT_CLOCKS") == nullptr) return false;
   FILE* maps = fopen("/proc/self/maps", "r");
@@ -34,8 +34,8 @@ __attribute__((constructor)) inline void RefuseToRunNatively(int argc, char** ar
   _exit(3);
 }
 
-// The clocks, read in a fixed order. In virtual time each reading comes 1 us after the one before, so that the
-// differences of two sets are exact.
+// The clocks, read in a fixed order. In virtual time each reading comes 1 us after the one before, so
+// that the differences of two sets are exact.
 struct Clocks {
   int64_t raw = abi::Now(CLOCK_MONOTONIC_RAW);
   int64_t monotonic = abi::Now(CLOCK_MONOTONIC);

@@ -1,5 +1,5 @@
-// Clocks that are changed from outside: --epoch, --step, --slew, --suspend, --scenario. The options of each test
-// are in run_clocks.py. In virtual time every figure is exact.
+// Clocks that are changed from outside: --epoch, --step, --slew, --suspend, --scenario. The options of
+// each test are in run_clocks.py. In virtual time every figure is exact.
 #include "clocks_test.h"
 
 using namespace abi;

@@ -41,7 +41,7 @@ Kernel::Kernel(const Config& config, const ClockState& clocks, Dispatch dispatch
       scheduler_(time_.clocks(), timers_, poller_, chooser_, time_.virtual_clock(), session_, *this,
                  {Duration::nanoseconds(config.syscall_cost_ns), Duration::milliseconds(10),
                   Duration::nanoseconds(config.io_grace_ns), time_limit(config, time_.clocks())}),
-      process_(host_pid(), *this, scheduler_, *this) {
+      process_(host_pid(), *this, scheduler_, *this, time_.clocks(), timers_) {
   poller_.set_inside_test([this](Fd fd) { return process_.fds().is_inside(fd); });
   scenario_.start(clocks.events);
 }

@@ -12,8 +12,9 @@ namespace {
 constexpr std::int64_t kVirtualUptime = 1000 * kNanosPerSecond;
 constexpr std::int64_t kVirtualEpoch = 1'767'225'600 * kNanosPerSecond;
 
-std::unique_ptr<timebase::ClockSource> host_clock() {
-  if (timebase::TscClock::available()) return std::make_unique<timebase::TscClock>();
+std::unique_ptr<timebase::ClockSource> host_clock(const ClockState& state) {
+  const auto shown = Instant<Monotonic>::from_ns(state.host_ns);
+  if (timebase::TscClock::available()) return std::make_unique<timebase::TscClock>(shown);
   return std::make_unique<timebase::HostClock>();
 }
 
@@ -40,7 +41,7 @@ void TimeSource::make_virtual(const ClockState& state) {
 }
 
 void TimeSource::make_real(const Config& config, const ClockState& state) {
-  host_ = host_clock();
+  host_ = host_clock(state);
   if (config.time != TimeMode::kScaled && !state.bent) return;
   const double factor = config.time == TimeMode::kScaled ? config.scale : 1.0;
   if (!state.valid) {

@@ -14,6 +14,7 @@
 #include "detent/config.h"
 #include "detent/result.h"
 #include "emu/loader/program.h"
+#include "emu/process/timekeeping.h"
 #include "emu/signal/sigset.h"
 #include "emu/trace/chooser.h"
 
@@ -37,6 +38,7 @@ struct BootRecord {
     std::int64_t interval = 0;
   };
   IntervalTimer interval_timers[3];
+  Timekeeping::State timekeeping;
   /// The page of a virtual session (sched/session_unsafe.h), or -1, and this process's slot.
   std::int32_t session_fd = -1;
   std::int32_t session_slot = 0;

@@ -25,8 +25,12 @@ struct Process::Thread {
 };
 
 Process::Process(Tid pid, emu::Kernel& kernel, sched::Scheduler& scheduler,
-                 signal::FatalSink& fatal)
-    : pid_(pid), kernel_(kernel), scheduler_(scheduler), signals_(fatal) {
+                 signal::FatalSink& fatal, timebase::ClockSet& clocks, timebase::TimerQueue& timers)
+    : pid_(pid),
+      kernel_(kernel),
+      scheduler_(scheduler),
+      signals_(fatal),
+      timekeeping_(clocks, timers) {
   signal::set_timer_hook(this);
 }
 
@@ -97,6 +101,7 @@ void Process::become_child(Tid pid, Task& survivor) {
   // fork(2): timers and CPU time are not inherited.
   posix_timers_.clear_for_fork();
   itimers_.clear();
+  timekeeping_.rearm();
   cpu_time_of_reaped_ = Duration();
   survivor.cpu_time = Duration();
 }

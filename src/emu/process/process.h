@@ -35,7 +35,8 @@ struct Break {
 
 class Process final : private signal::TimerHook {
  public:
-  Process(Tid pid, emu::Kernel& kernel, sched::Scheduler& scheduler, signal::FatalSink& fatal);
+  Process(Tid pid, emu::Kernel& kernel, sched::Scheduler& scheduler, signal::FatalSink& fatal,
+          timebase::ClockSet& clocks, timebase::TimerQueue& timers);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;

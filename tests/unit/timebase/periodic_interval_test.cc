@@ -41,8 +41,9 @@ TEST_CASE("the first tick may be now", "[periodic_interval]") {
   CHECK(interval.next() == at(60));
 }
 
-// Properties over random lateness: no tick is told early or twice; burst and skip never leave the grid; burst tells
-// one at a time and none is lost; skip tells all that were missed at once; delay is never closer than a period.
+// Properties over random lateness: no tick is told early or twice; burst and skip never leave the grid;
+// burst tells one at a time and none is lost; skip tells all that were missed at once; delay is never
+// closer than a period.
 TEST_CASE("missed ticks are told as the policy says", "[periodic_interval]") {
   std::mt19937_64 random(GENERATE(range(1, 6)));
   for (const MissedTicks policy : kPolicies) {
