@@ -18,15 +18,14 @@ bool interrupted(const Result<long>& result) {
 Result<std::vector<pollfd>> copy_in_fds(Task& task, UserPtr<pollfd> fds, unsigned count) {
   if (count > task.process().nofile_soft) return Errno{EINVAL};
   std::vector<pollfd> entries(count);
-  const std::size_t size = count * sizeof(pollfd);
-  // Linux tests the range even for no fds at all (user_write_access_begin).
-  if (!in_user_space(fds.address(), size)) return Errno{EFAULT};
-  if (count != 0) TRY(mem::copy_in_bytes(entries.data(), fds.address(), size));
+  if (count != 0) TRY(mem::copy_in_bytes(entries.data(), fds.address(), count * sizeof(pollfd)));
   return entries;
 }
 
-// Only the results are written, never fd and events (they may lie in memory that changes).
+// Only the results are written, never fd and events (they may lie in memory that changes). The range is
+// tested even for no fds at all (user_write_access_begin()).
 Result<void> copy_out_results(UserPtr<pollfd> fds, const PollSet& set) {
+  if (!in_user_space(fds.address(), set.entries().size() * sizeof(pollfd))) return Errno{EFAULT};
   std::uint64_t to = fds.address() + offsetof(pollfd, revents);
   for (const PollSet::Entry& entry : set.entries()) {
     TRY(mem::copy_out(UserPtr<short>(to), static_cast<short>(entry.revents)));

@@ -62,14 +62,16 @@ sched::WaitRules rules_for(const char* what, Fd fd) {
   return rules;
 }
 
-// Runs one of an emulated file's operations until it does not block, unless the file is O_NONBLOCK.
+// Runs one of an emulated file's operations until it does not block, unless the file was O_NONBLOCK when
+// the call began: a change during the wait is not seen.
 template <class Try>
 Result<std::size_t> emulated_io(Task& task, Fd fd, fd::File& file, const char* what,
                                 Try operation) {
   const fd::FileRef keep(&file);  // another task may close the fd meanwhile
+  const bool nonblocking = file.nonblocking;
   const auto attempt = [&]() -> waitq::Attempt<std::size_t> {
     waitq::Attempt<std::size_t> tried = operation();
-    if (tried.blocked() && file.nonblocking) return Errno{EAGAIN};
+    if (tried.blocked() && nonblocking) return Errno{EAGAIN};
     return tried;
   };
   return sched::block_until<std::size_t>(task.kernel().scheduler(), task, rules_for(what, fd),
@@ -198,15 +200,19 @@ Result<long> host_write(Task& task, Fd fd, const Vector& vector) {
 Result<long> sys_read(Task& task, Fd fd, std::uint64_t buffer, std::uint64_t size) {
   const Vector vector{piece(buffer, std::min<std::uint64_t>(size, kMaxCount))};
   if (task.process().fds().get(fd) == nullptr) return host_read(task, fd, vector);
+  fd::File& file = *TRY(usable_file(task, fd));
+  if (!file.can_read()) return Errno{EINVAL};
   if (!mem::is_user_range(buffer, size)) return Errno{EFAULT};
-  return emulated_read(task, fd, *TRY(usable_file(task, fd)), vector);
+  return emulated_read(task, fd, file, vector);
 }
 
 Result<long> sys_write(Task& task, Fd fd, std::uint64_t buffer, std::uint64_t size) {
   const Vector vector{piece(buffer, std::min<std::uint64_t>(size, kMaxCount))};
   if (task.process().fds().get(fd) == nullptr) return host_write(task, fd, vector);
+  fd::File& file = *TRY(usable_file(task, fd));
+  if (!file.can_write()) return Errno{EINVAL};
   if (!mem::is_user_range(buffer, size)) return Errno{EFAULT};
-  return emulated_write(task, fd, *TRY(usable_file(task, fd)), vector);
+  return emulated_write(task, fd, file, vector);
 }
 
 Result<long> sys_readv(Task& task, Fd fd, std::uint64_t address, std::uint64_t count) {

@@ -88,6 +88,7 @@ class Epoll final : public File {
   void wait_ended() override;
 
   waitq::PollMask poll() override;
+  [[nodiscard]] bool can_read() const override { return false; }
   [[nodiscard]] const char* kind() const override { return "eventpoll"; }
   /// A line for each emulated member; the host's are in the fdinfo of host_fd().
   [[nodiscard]] std::string fdinfo() override;

@@ -23,6 +23,7 @@ class EventFd final : public File {
   /// the sum would reach UINT64_MAX.
   waitq::Attempt<std::size_t> write(std::span<const std::byte> from) override;
   waitq::PollMask poll() override;
+  [[nodiscard]] bool can_write() const override { return true; }
   [[nodiscard]] const char* kind() const override { return "eventfd"; }
   [[nodiscard]] std::string fdinfo() override;
 

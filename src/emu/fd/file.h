@@ -27,6 +27,10 @@ class File : public boost::intrusive_ref_counter<File, boost::thread_unsafe_coun
   File& operator=(const File&) = delete;
   virtual ~File();
 
+  /// Whether there is a read or write operation at all (FMODE_CAN_READ, FMODE_CAN_WRITE): where there is
+  /// none, that is EINVAL before anything else is looked at.
+  [[nodiscard]] virtual bool can_read() const { return true; }
+  [[nodiscard]] virtual bool can_write() const { return false; }
   /// Takes up to to.size() bytes. Blocked if there is nothing yet; the adapter turns that into EAGAIN
   /// for a non-blocking description. Default: EINVAL, as for a file without a read operation.
   virtual waitq::Attempt<std::size_t> read(std::span<std::byte> to);

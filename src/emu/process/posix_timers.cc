@@ -30,6 +30,10 @@ PosixTimer::Times PosixTimer::set(const Times& wanted, bool absolute) {
   overrun_ = 0;
   interval_ = wanted.value == 0 ? 0 : wanted.interval;
   status_ = Status::kDisarmed;
+  // A disarmed SIGEV_NONE timer goes on counting down to its old expiry, unless its clock is one of CPU
+  // time (common_timer_set(), posix_cpu_timer_set(); measured).
+  const bool counts_on = notice_.none && clock().kind == TimerClock::Kind::kBase;
+  if (wanted.value == 0 && counts_on) return old;
   expiry_ = 0;
   if (wanted.value == 0) return old;
   // A relative timer on REALTIME does not follow steps of that clock (common_hrtimer_arm()).
