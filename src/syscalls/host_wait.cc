@@ -112,23 +112,20 @@ bool host_nonblocking(Fd fd) {
   return flags.ok() && (flags.value() & O_NONBLOCK) != 0;
 }
 
-Result<long> wait_then_call(Task& task, Fd fd, waitq::PollMask events, const char* what,
+Result<long> wait_then_call(Task& task, const Fd& fd, waitq::PollMask events, const char* what,
                             const HostTry& call) {
   emu::Kernel& kernel = task.kernel();
   const fd::HostKind kind = task.process().fds().host_kind(fd);
   if (kind == fd::HostKind::kNeverBlocks || kind == fd::HostKind::kBad) {
     return arch::to_result(call());
   }
-  bool nonblocking = false;
+  // Looked up at the first try that would block; a change during the wait is not seen.
+  std::optional<bool> nonblocking;
   const auto attempt = [&]() -> waitq::Attempt<long> {
     const waitq::PollMask wanted = events | waitq::kAlways;
-    if (nonblocking || (sched::HostPoller::ready_now(fd, events) & wanted) != 0) {
-      return arch::to_result(call());
-    }
-    if (host_nonblocking(fd)) {
-      nonblocking = true;
-      return arch::to_result(call());
-    }
+    if ((sched::HostPoller::ready_now(fd, events) & wanted) != 0) return arch::to_result(call());
+    if (!nonblocking) nonblocking = host_nonblocking(fd);
+    if (*nonblocking) return arch::to_result(call());
     return waitq::Blocked{&kernel.poller().watch(fd, events), events | waitq::kNval};
   };
   sched::WaitRules rules;

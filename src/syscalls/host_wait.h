@@ -20,9 +20,10 @@ using HostTry = std::function<long()>;
 /// Asked once, when a call would block: how to wait, or nullopt to answer the errno instead.
 using WaitChoice = std::function<std::optional<sched::WaitRules>()>;
 
-/// What a call that would block waits for.
+/// What a call that would block waits for. A call that is to go on with its file when another task closes
+/// the number holds a HostPin of the variable that `fd` refers to and `call` uses.
 struct HostEvent {
-  Fd fd;
+  const Fd& fd;
   waitq::PollMask events;
   Errno again{EAGAIN};  ///< the errno by which `call` says that it would block
 };
@@ -32,8 +33,8 @@ bool host_nonblocking(Fd fd);
 
 /// For calls without a form that cannot block (read, write): waits until `fd` reports one of `events`,
 /// then calls; at once if the description is O_NONBLOCK or the fd never blocks. `call` must not block
-/// when `fd` is ready. `what` names the call for reports.
-Result<long> wait_then_call(Task& task, Fd fd, waitq::PollMask events, const char* what,
+/// when `fd` is ready. `what` names the call for reports. `fd` may be pinned, as above.
+Result<long> wait_then_call(Task& task, const Fd& fd, waitq::PollMask events, const char* what,
                             const HostTry& call);
 
 /// For calls with a form that cannot block: calls until the answer is not `event.again`, waiting for

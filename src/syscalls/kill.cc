@@ -33,15 +33,16 @@ siginfo_t info_from_here(const Task& task, int sig, int code) {
 }
 
 Result<siginfo_t> copy_in_info(UserPtr<const siginfo_t> from, int sig) {
-  siginfo_t info = TRY(mem::copy_in(from));
+  siginfo_t info{};
+  TRY(mem::copy_in_bytes(&info, from.address(), kKernelInfoSize));
   info.si_signo = sig;
-  unsigned char tail[sizeof(info) - kKernelInfoSize];
-  std::memcpy(tail, reinterpret_cast<const char*>(&info) + kKernelInfoSize, sizeof(tail));
   const bool known = info.si_code >= kLowestKnownCode || info.si_code == kAsyncNameLookup;
+  if (known) return info;
+  unsigned char tail[sizeof(info) - kKernelInfoSize];  // looked at for unknown codes only
+  TRY(mem::copy_in_bytes(tail, from.address() + kKernelInfoSize, sizeof(tail)));
   for (unsigned char byte : tail) {
-    if (!known && byte != 0) return Errno{E2BIG};
+    if (byte != 0) return Errno{E2BIG};
   }
-  std::memset(reinterpret_cast<char*>(&info) + kKernelInfoSize, 0, sizeof(tail));
   return info;
 }
 

@@ -76,9 +76,14 @@ Result<std::size_t> PollSet::wait_in_queues(const Timeout& timeout, const char* 
     if (ready != 0) return ready;
     if (task_.signal_pending || wake == sched::Wake::kInterrupted) return kRestartNoHand;
     if (wake == sched::Wake::kTimedOut) return std::size_t{0};
-    sched::MultiWait wait(task_.kernel().scheduler(), task_);
-    join_queues(wait);
-    wake = wait.park(rules);
+    {
+      sched::MultiWait wait(task_.kernel().scheduler(), task_);
+      join_queues(wait);
+      wake = wait.park(rules);
+    }
+    task_.kernel()
+        .poller()
+        .close_orphans();  // numbers may have been closed, and we were the last to wait
   }
 }
 

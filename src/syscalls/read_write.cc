@@ -109,7 +109,13 @@ Result<long> emulated_write(Task& task, Fd fd, fd::File& file, const Vector& vec
   return total;
 }
 
+// readv and writev, or read and write where they do: of no bytes only a write is a datagram.
 long host_vector_call(long nr, Fd fd, const Vector& vector) {
+  if (vector.size() == 1) {
+    return arch::host_syscall(nr == SYS_readv ? SYS_read : SYS_write,
+                              arch::host_arg(std::int64_t{raw(fd)}),
+                              arch::host_arg(vector.front().iov_base), vector.front().iov_len);
+  }
   return arch::host_syscall(nr, arch::host_arg(std::int64_t{raw(fd)}),
                             arch::host_arg(vector.data()), vector.size());
 }
@@ -140,6 +146,7 @@ Result<long> host_read(Task& task, Fd fd, const Vector& vector) {
     const long done = try_without_blocking(SYS_readv, fd, vector, kind);
     if (done != -EAGAIN && done != -ENOSYS) return arch::to_result(done);
   }
+  const sched::HostPin pin(task.kernel().poller(), fd);
   return wait_then_call(task, fd, waitq::kIn, "read",
                         [&] { return host_vector_call(SYS_readv, fd, vector); });
 }
@@ -171,6 +178,7 @@ Vector bounded(const Vector& vector) {
 // pipe(7), socket(7): a blocking write goes on until everything is written; after a signal or an error it
 // returns what had been written.
 Result<long> host_write_blocking(Task& task, Fd fd, Vector vector, fd::HostKind kind) {
+  const sched::HostPin pin(task.kernel().poller(), fd);
   long total = 0;
   for (;;) {
     Result<long> done =
@@ -191,6 +199,7 @@ Result<long> host_write(Task& task, Fd fd, const Vector& vector) {
   const fd::HostKind kind = task.process().fds().host_kind(fd);
   const bool stream = kind == fd::HostKind::kPipe || kind == fd::HostKind::kSocket;
   if (stream && !host_nonblocking(fd)) return host_write_blocking(task, fd, vector, kind);
+  const sched::HostPin pin(task.kernel().poller(), fd);
   return wait_then_call(task, fd, waitq::kOut, "write",
                         [&] { return host_vector_call(SYS_writev, fd, vector); });
 }
@@ -226,7 +235,12 @@ Result<long> sys_readv(Task& task, Fd fd, std::uint64_t address, std::uint64_t c
 Result<long> sys_writev(Task& task, Fd fd, std::uint64_t address, std::uint64_t count) {
   if (task.process().fds().host_kind(fd) == fd::HostKind::kBad) return Errno{EBADF};
   const Vector vector = TRY(copy_in_vector(address, count));
-  if (task.process().fds().get(fd) == nullptr) return host_write(task, fd, vector);
+  fd::FdTable& fds = task.process().fds();
+  if (fds.get(fd) == nullptr && total_size(vector) != 0) return host_write(task, fd, vector);
+  // Unlike write, writev of no bytes sends no datagram.
+  if (fds.get(fd) == nullptr) {
+    return arch::host_call(SYS_writev, raw(fd), vector.data(), vector.size());
+  }
   if (total_size(vector) == 0) return 0;
   return emulated_write(task, fd, *TRY(usable_file(task, fd)), vector);
 }

@@ -97,6 +97,7 @@ Result<long> sys_accept(Task& task, Fd fd, UserPtr<sockaddr> address, UserPtr<un
 // does: after a wake-up a sibling process may be in the middle of such a try.
 Result<long> sys_accept4(Task& task, Fd fd, UserPtr<sockaddr> address, UserPtr<unsigned> length,
                          int flags) {
+  const sched::HostPin pin(task.kernel().poller(), fd);
   const bool nonblocking = host_nonblocking(fd);
   const auto call = [&] {
     const NonblockScope scope(fd);

@@ -193,7 +193,7 @@ Setting pick_setting(Call& call, clockid_t clock) {
   if (kind < 12) {
     value = {0, 0};
   } else if (kind < 45 && !is_cpu_clock(clock)) {  // Linux looks at those once a tick
-    value = {0, rng.pick({1L, 1000L})};  // in absolute terms long ago
+    value = {0, rng.pick({1L, 1000L})};            // in absolute terms long ago
     // The count of an absolute one would be the clock's value: only without an interval.
     if (setting.absolute) setting.value.it_interval = {0, 0};
   } else if (kind < 60 && setting.absolute && interval.tv_nsec == 0 && interval.tv_sec == 0) {

@@ -135,7 +135,8 @@ void poll_wait(Call& call) { poll_with(call, call.rng.chance(70) ? -1 : 1000000)
 // ---- epoll ----------------------------------------------------------------------------------------
 
 void epoll_create_any(Call& call) {
-  const int flags = call.rng.chance(95) ? call.rng.pick<int>({0, EPOLL_CLOEXEC}) : call.rng.pick({1, 0x800, -1});
+  const int flags =
+      call.rng.chance(95) ? call.rng.pick<int>({0, EPOLL_CLOEXEC}) : call.rng.pick({1, 0x800, -1});
   call.say("(%#x)", static_cast<unsigned>(flags));
   const long fd = call.result(syscall(SYS_epoll_create1, flags));
   if (fd >= 0) opened(fd, kEpoll);
@@ -155,7 +156,8 @@ uint32_t pick_epoll_events(Rng& rng) {
 void epoll_control(Call& call) {
   const int epfd = call.fd(kEpoll);
   const int fd = call.fd(call.rng.chance(85) ? kAnyKind & ~kEpoll : kAnyKind);
-  const int op = call.rng.chance(97) ? call.rng.pick({1, 1, 1, 1, 2, 3, 3}) : call.rng.pick({0, 4, -1});
+  const int op =
+      call.rng.chance(97) ? call.rng.pick({1, 1, 1, 1, 2, 3, 3}) : call.rng.pick({0, 4, -1});
   static const char* const names[] = {"?", "ADD", "DEL", "MOD"};
   const bool known = op >= 1 && op <= 3;
   epoll_event event = {};
@@ -179,7 +181,8 @@ void say_events(Call& call, const epoll_event* events, long count) {
 void epoll_wait_with(Call& call, int timeout_ms) {
   const int epfd = call.fd(kEpoll);
   epoll_event events[8] = {};
-  const int max = call.rng.chance(95) ? call.rng.pick({1, 2, 8, 8}) : call.rng.pick({0, -1, INT32_MAX});
+  const int max =
+      call.rng.chance(95) ? call.rng.pick({1, 2, 8, 8}) : call.rng.pick({0, -1, INT32_MAX});
   call.say("(%d, max %d, %d ms", epfd, max, timeout_ms);
   void* const at = max <= 8 ? call.pointer(events, sizeof events, true) : events;
   call.say(")");
@@ -213,7 +216,8 @@ void dup_any(Call& call) {
       const bool three = call.rng.chance(50);
       const int flags = call.rng.chance(90) ? call.rng.pick({0, O_CLOEXEC}) : O_NONBLOCK;
       call.say("%c(%d to %d, %#x)", three ? '3' : '2', fd, to, three ? flags : 0);
-      const long n = call.result(three ? syscall(SYS_dup3, fd, to, flags) : syscall(SYS_dup2, fd, to));
+      const long n =
+          call.result(three ? syscall(SYS_dup3, fd, to, flags) : syscall(SYS_dup2, fd, to));
       if (n >= 0) duplicated(fd, n);
       break;
     }
@@ -260,7 +264,8 @@ void fcntl_any(Call& call) {
       break;
     }
     default: {
-      const unsigned long command = call.rng.pick<unsigned long>({FIOCLEX, FIONCLEX, 0, 0xffffffff});
+      const unsigned long command =
+          call.rng.pick<unsigned long>({FIOCLEX, FIONCLEX, 0, 0xffffffff});
       call.say("ioctl %#lx)", command);
       call.result(syscall(SYS_ioctl, fd, command, 0));
     }

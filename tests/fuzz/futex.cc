@@ -50,7 +50,9 @@ void wait_any(Call& call) {
     bad = true;
   }
   call.say(", op %#x, value %u, bits %#x, %s)", static_cast<unsigned>(op), value, bits,
-           infinite ? "for ever" : bad ? "bad time-out" : "time-out");
+           infinite ? "for ever"
+           : bad    ? "bad time-out"
+                    : "time-out");
   call.result(syscall(SYS_futex, at, op, value, infinite ? nullptr : &timeout, nullptr, bits));
 }
 
@@ -59,7 +61,8 @@ void wake_any(Call& call) {
   const unsigned word = pick_word(rng);
   const bool bitset = rng.chance(50);
   const int op = (bitset ? FUTEX_WAKE_BITSET : FUTEX_WAKE) | pick_flags(rng);
-  const int count = rng.chance(90) ? static_cast<int>(rng.below(4)) : rng.pick({INT32_MAX, -1, INT32_MIN});
+  const int count =
+      rng.chance(90) ? static_cast<int>(rng.below(4)) : rng.pick({INT32_MAX, -1, INT32_MIN});
   void* const at = pick_address(call, word);
   const uint32_t bits = bitset ? pick_bits(rng) : 0;
   call.say(", op %#x, count %d, bits %#x)", static_cast<unsigned>(op), count, bits);
@@ -116,12 +119,9 @@ void unknown_any(Call& call) {
 }
 
 constexpr Operation kOperations[] = {
-    {"futex_wait", 14, true, wait_any},
-    {"futex_wait_now", 3, false, wait_any},
-    {"futex_wake", 8, false, wake_any},
-    {"futex_requeue", 6, false, requeue_any},
-    {"futex_wake_op", 4, false, wake_op_any},
-    {"store", 3, false, store_any},
+    {"futex_wait", 14, true, wait_any},       {"futex_wait_now", 3, false, wait_any},
+    {"futex_wake", 8, false, wake_any},       {"futex_requeue", 6, false, requeue_any},
+    {"futex_wake_op", 4, false, wake_op_any}, {"store", 3, false, store_any},
     {"futex_unknown", 1, false, unknown_any},
 };
 

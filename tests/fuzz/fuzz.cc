@@ -92,9 +92,14 @@ void set_handlers() {
   // A handler with and without SA_RESTART, one that is reset, and one run with all signals masked.
   const struct {
     int signal, flags;
-  } handled[] = {{SIGUSR1, 0},     {SIGUSR2, SA_RESTART}, {SIGALRM, 0},
-                 {SIGRTMIN, 0},    {SIGRTMIN + 1, SA_RESTART}, {SIGVTALRM, 0},
-                 {SIGPROF, 0},     {kStopSignal, 0}};
+  } handled[] = {{SIGUSR1, 0},
+                 {SIGUSR2, SA_RESTART},
+                 {SIGALRM, 0},
+                 {SIGRTMIN, 0},
+                 {SIGRTMIN + 1, SA_RESTART},
+                 {SIGVTALRM, 0},
+                 {SIGPROF, 0},
+                 {kStopSignal, 0}};
   for (const auto& each : handled) {
     struct sigaction action = {};
     action.sa_sigaction = on_signal;
@@ -129,7 +134,8 @@ void* work(void* pointer) {
   this_thread = static_cast<int>(&self - workers);
   self.tid = static_cast<pid_t>(syscall(SYS_gettid));
   for (uint32_t served = 0;;) {
-    while (__atomic_load_n(&self.go, __ATOMIC_ACQUIRE) == served) futex(&self.go, FUTEX_WAIT, served);
+    while (__atomic_load_n(&self.go, __ATOMIC_ACQUIRE) == served)
+      futex(&self.go, FUTEX_WAIT, served);
     ++served;
     if (self.operation != nullptr) {
       self.operation->run(*self.call);
@@ -310,7 +316,8 @@ void Sequence::collect() {
 
 void disarm_timers() {
   const itimerval none = {};
-  for (const int which : {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF}) setitimer(which, &none, nullptr);
+  for (const int which : {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF})
+    setitimer(which, &none, nullptr);
   for (int id = world.first_timer_id; id >= 0 && id <= world.last_timer_id; ++id) {
     syscall(SYS_timer_delete, id);
   }
@@ -386,8 +393,9 @@ void expire_short_timers() {
 int main(int argc, char** argv) {
   using namespace fuzz;
   if (!parse(argc, argv)) {
-    fprintf(stderr, "usage: fuzz time|wait|fd|futex|signal|process SEED FIRST COUNT [--text] "
-                    "[--settle=sleep] [--only=N,N,...]\n");
+    fprintf(stderr,
+            "usage: fuzz time|wait|fd|futex|signal|process SEED FIRST COUNT [--text] "
+            "[--settle=sleep] [--only=N,N,...]\n");
     return 2;
   }
   syscall(SYS_close_range, kFirstFd, ~0U, 0);  // what was inherited

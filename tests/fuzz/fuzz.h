@@ -26,9 +26,9 @@
 namespace fuzz {
 
 constexpr int kWorkers = 3;
-constexpr int kFirstFd = 10;  ///< everything from here on belongs to the sequence
-constexpr int kFds = 16;      ///< numbers from kFirstFd that operations choose from
-constexpr int kWords = 4;     ///< futex words
+constexpr int kFirstFd = 10;     ///< everything from here on belongs to the sequence
+constexpr int kFds = 16;         ///< numbers from kFirstFd that operations choose from
+constexpr int kWords = 4;        ///< futex words
 constexpr int kStopSignal = 64;  ///< ends blocked calls when a sequence is over; never masked
 constexpr int64_t kSecond = 1000000000;
 
@@ -91,11 +91,11 @@ struct World {
   Kind kinds[kFds];
   clockid_t clocks[kFds];  ///< of timerfds
   uint32_t words[kWords];
-  bool hot;             ///< a timer of very short period runs: let it expire before each operation
-  bool ticking;         ///< one whose period is 1 ns: how often it has expired is a matter of luck
-  bool masks_changed;   ///< threads have masks to be reset
-  bool timers_used;     ///< POSIX or interval timers
-  int first_timer_id;   ///< of this sequence; ids are told relative to it
+  bool hot;            ///< a timer of very short period runs: let it expire before each operation
+  bool ticking;        ///< one whose period is 1 ns: how often it has expired is a matter of luck
+  bool masks_changed;  ///< threads have masks to be reset
+  bool timers_used;    ///< POSIX or interval timers
+  int first_timer_id;  ///< of this sequence; ids are told relative to it
   int last_timer_id;
   clockid_t timer_clocks[64];  ///< by (id - first_timer_id) % 64
 };

@@ -17,7 +17,8 @@ void say_set(Call& call, const sigset_t& set) {
 
 void mask_any(Call& call) {
   world.masks_changed = true;
-  const int how = call.rng.chance(95) ? call.rng.pick({SIG_BLOCK, SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK}) : 7;
+  const int how =
+      call.rng.chance(95) ? call.rng.pick({SIG_BLOCK, SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK}) : 7;
   call.say("(%d, ", how);
   sigset_t set = pick_sigset(call), old;
   memset(&old, 0, sizeof old);
@@ -49,7 +50,8 @@ void send_any(Call& call) {
   const int target = static_cast<int>(call.rng.below(kWorkers + 1));
   siginfo_t info;
   memset(&info, 0, sizeof info);
-  info.si_code = call.rng.chance(95) ? SI_QUEUE : call.rng.pick({SI_USER, SI_KERNEL, SI_MESGQ, SI_TKILL});
+  info.si_code =
+      call.rng.chance(95) ? SI_QUEUE : call.rng.pick({SI_USER, SI_KERNEL, SI_MESGQ, SI_TKILL});
   info.si_pid = getpid();
   info.si_value.sival_int = static_cast<int>(call.rng.below(1000));
   switch (call.rng.below(5)) {
@@ -101,8 +103,8 @@ void timed_wait(Call& call) {
     say_timespec(call, timeout);
   }
   call.say(")");
-  const long got = call.result(
-      syscall(SYS_rt_sigtimedwait, in, out, infinite ? nullptr : &timeout, size));
+  const long got =
+      call.result(syscall(SYS_rt_sigtimedwait, in, out, infinite ? nullptr : &timeout, size));
   if (got > 0 && out == &info) say_info(call, info);
 }
 
@@ -118,14 +120,10 @@ void suspend_any(Call& call) {
 void pause_any(Call& call) { call.result(syscall(SYS_pause)); }
 
 constexpr Operation kOperations[] = {
-    {"rt_sigprocmask", 7, false, mask_any},
-    {"rt_sigprocmask@worker", 3, true, mask_any},
-    {"rt_sigpending", 4, false, pending_any},
-    {"send", 10, false, send_any},
-    {"rt_sigtimedwait", 4, false, timed_wait},
-    {"rt_sigtimedwait_wait", 3, true, timed_wait},
-    {"rt_sigsuspend", 1, true, suspend_any},
-    {"pause", 1, true, pause_any},
+    {"rt_sigprocmask", 7, false, mask_any},    {"rt_sigprocmask@worker", 3, true, mask_any},
+    {"rt_sigpending", 4, false, pending_any},  {"send", 10, false, send_any},
+    {"rt_sigtimedwait", 4, false, timed_wait}, {"rt_sigtimedwait_wait", 3, true, timed_wait},
+    {"rt_sigsuspend", 1, true, suspend_any},   {"pause", 1, true, pause_any},
 };
 
 }  // namespace

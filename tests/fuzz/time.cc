@@ -16,7 +16,8 @@ void timerfd_create_any(Call& call) {
   const clockid_t clock = pick_timerfd_clock(call.rng);
   int flags = call.rng.chance(70) ? TFD_NONBLOCK : 0;
   if (call.rng.chance(30)) flags |= TFD_CLOEXEC;
-  if (call.rng.chance(4)) flags |= call.rng.pick({1, 2, 0x10000, 1 << 30, static_cast<int>(1U << 31)});
+  if (call.rng.chance(4))
+    flags |= call.rng.pick({1, 2, 0x10000, 1 << 30, static_cast<int>(1U << 31)});
   call.say("(clock %d, flags %#x)", clock, flags);
   const long fd = call.result(syscall(SYS_timerfd_create, clock, flags));
   if (fd >= 0) opened(fd, kTimer, clock);
@@ -63,7 +64,8 @@ void timerfd_get(Call& call) {
 
 clockid_t pick_clock(Rng& rng) {
   if (rng.chance(70)) return static_cast<clockid_t>(rng.below(12));
-  return rng.pick({-1, -2, -6, -7, -8, -14, 12, 15, 16, 17, 23, 31, 1000, INT32_MAX, INT32_MIN, -3, -4, -5});
+  return rng.pick(
+      {-1, -2, -6, -7, -8, -14, 12, 15, 16, 17, 23, 31, 1000, INT32_MAX, INT32_MIN, -3, -4, -5});
 }
 
 void clock_read(Call& call) {
@@ -86,9 +88,9 @@ void clock_read(Call& call) {
 
 // CLOCK_REALTIME and its relatives may not go back between two looks.
 void clock_order(Call& call) {
-  static const clockid_t clocks[] = {CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME, CLOCK_TAI,
-                                     CLOCK_MONOTONIC_RAW, CLOCK_PROCESS_CPUTIME_ID,
-                                     CLOCK_THREAD_CPUTIME_ID};
+  static const clockid_t clocks[] = {
+      CLOCK_MONOTONIC,     CLOCK_REALTIME,           CLOCK_BOOTTIME,         CLOCK_TAI,
+      CLOCK_MONOTONIC_RAW, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID};
   const clockid_t clock = clocks[call.rng.below(7)];
   const int64_t first = now(clock);
   const int64_t second = now(clock);
@@ -98,7 +100,8 @@ void clock_order(Call& call) {
 // Only forms that cannot succeed: the tests run as root, and the machine's clock is not ours.
 void clock_set_bad(Call& call) {
   timespec bad = call.rng.pick<timespec>({{0, kSecond}, {0, -1}, {-1, 0}, {INT64_MIN, 5}});
-  clockid_t clock = call.rng.pick({CLOCK_REALTIME, CLOCK_REALTIME, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, -1, -6});
+  clockid_t clock =
+      call.rng.pick({CLOCK_REALTIME, CLOCK_REALTIME, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, -1, -6});
   call.say("(clock %d, ", clock);
   say_timespec(call, bad);
   void* const in = call.pointer(&bad, sizeof bad, false);
@@ -109,13 +112,16 @@ void clock_set_bad(Call& call) {
 }
 
 void sleep_short(Call& call) {
-  timespec value = call.rng.chance(60) ? timespec{0, call.rng.pick({0L, 1L, 20000L})}
-                                       : call.rng.pick<timespec>({{0, kSecond}, {-1, 0}, {0, -1}, {-1, -1}});
+  timespec value = call.rng.chance(60)
+                       ? timespec{0, call.rng.pick({0L, 1L, 20000L})}
+                       : call.rng.pick<timespec>({{0, kSecond}, {-1, 0}, {0, -1}, {-1, -1}});
   clockid_t clock = pick_clock(call.rng);
   if (clock == -14) clock = -6;  // that of process 1: docs/limitations.md
   // A sleeping process uses no CPU time: such a sleep would never end.
   if (clock == CLOCK_PROCESS_CPUTIME_ID || clock < 0) value.tv_nsec = value.tv_sec = 0;
-  const int flags = call.rng.chance(30) ? call.rng.pick({TIMER_ABSTIME, TIMER_ABSTIME, 2, -1 & ~TIMER_ABSTIME}) : 0;
+  const int flags = call.rng.chance(30)
+                        ? call.rng.pick({TIMER_ABSTIME, TIMER_ABSTIME, 2, -1 & ~TIMER_ABSTIME})
+                        : 0;
   timespec rest = {-7, -7};
   const bool simple = call.rng.chance(30);
   call.say("(");
@@ -131,7 +137,8 @@ void sleep_short(Call& call) {
 
 void sleep_long(Call& call) {
   timespec value = {100L * (1 + call.rng.below(30)), 0};
-  const clockid_t clock = call.rng.pick({CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME, CLOCK_TAI});
+  const clockid_t clock =
+      call.rng.pick({CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME, CLOCK_TAI});
   const bool absolute = call.rng.chance(40);
   call.say("(clock %d, %ld s%s)", clock, value.tv_sec, absolute ? " absolute" : "");
   if (absolute) value.tv_sec += now(clock) / kSecond;
@@ -152,21 +159,24 @@ int relative_id(int id, clockid_t clock) {
 }
 
 int pick_timer(Call& call) {
-  if (world.first_timer_id < 0 || call.rng.chance(5)) return call.rng.pick({-1, 1 << 29, INT32_MAX, INT32_MIN});
+  if (world.first_timer_id < 0 || call.rng.chance(5))
+    return call.rng.pick({-1, 1 << 29, INT32_MAX, INT32_MIN});
   const int known = world.last_timer_id - world.first_timer_id + 1;
   return world.first_timer_id + static_cast<int>(call.rng.below(static_cast<unsigned>(known)));
 }
 
 void say_timer(Call& call, int id) {
-  const bool known = world.first_timer_id >= 0 && id >= world.first_timer_id && id <= world.last_timer_id;
+  const bool known =
+      world.first_timer_id >= 0 && id >= world.first_timer_id && id <= world.last_timer_id;
   call.say("(timer %d", known ? id - world.first_timer_id : id);
 }
 
 void timer_create_any(Call& call) {
   Rng& rng = call.rng;
   world.timers_used = true;
-  const clockid_t clock = rng.chance(75) ? rng.pick({CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME, CLOCK_TAI})
-                                         : rng.pick({2, 3, 4, 5, 6, 10, 12, 1000, -2, -6, -100});
+  const clockid_t clock =
+      rng.chance(75) ? rng.pick({CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME, CLOCK_TAI})
+                     : rng.pick({2, 3, 4, 5, 6, 10, 12, 1000, -2, -6, -100});
   sigevent event;
   memset(&event, 0, sizeof event);
   event.sigev_notify = rng.pick<int>({SIGEV_SIGNAL, SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD_ID});
@@ -194,7 +204,8 @@ void timer_set(Call& call) {
   world.timers_used = true;
   const int id = pick_timer(call);
   const bool known = id >= world.first_timer_id && id <= world.last_timer_id;
-  const clockid_t clock = known ? world.timer_clocks[(id - world.first_timer_id) % 64] : CLOCK_MONOTONIC;
+  const clockid_t clock =
+      known ? world.timer_clocks[(id - world.first_timer_id) % 64] : CLOCK_MONOTONIC;
   Setting setting = pick_setting(call, clock);
   // A handler run every nanosecond would leave nothing else to run.
   if (setting.value.it_interval.tv_sec == 0) setting.value.it_interval.tv_nsec = 0;
@@ -269,8 +280,14 @@ timeval pick_timeval(Rng& rng) {
   const unsigned kind = rng.below(100);
   if (kind < 35) return {0, 0};
   if (kind < 85) return {100L * (1 + rng.below(40)), 0};
-  return rng.pick<timeval>({{0, 1000000}, {0, -1}, {-1, 0}, {5, INT64_MAX}, {INT64_MIN, 0},
-                            {9223372036, 0}, {9223372037, 999999}, {INT64_MAX, 999999}});
+  return rng.pick<timeval>({{0, 1000000},
+                            {0, -1},
+                            {-1, 0},
+                            {5, INT64_MAX},
+                            {INT64_MIN, 0},
+                            {9223372036, 0},
+                            {9223372037, 999999},
+                            {INT64_MAX, 999999}});
 }
 
 void itimer_set(Call& call) {
@@ -310,8 +327,9 @@ void itimer_get(Call& call) {
 void alarm_any(Call& call) {
   world.timers_used = true;
   const unsigned seconds = call.rng.chance(30) ? 0
-                           : call.rng.chance(90) ? 100 * (1 + call.rng.below(40))
-                                                 : call.rng.pick({0xffffffffU, 0x7fffffffU, 0x80000000U});
+                           : call.rng.chance(90)
+                               ? 100 * (1 + call.rng.below(40))
+                               : call.rng.pick({0xffffffffU, 0x7fffffffU, 0x80000000U});
   const long left = syscall(SYS_alarm, seconds);
   call.say("(%u) left ", seconds);
   if (left > 100000000) {

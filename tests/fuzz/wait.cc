@@ -13,7 +13,8 @@ namespace fuzz {
 namespace {
 
 void eventfd_any(Call& call) {
-  const unsigned initial = call.rng.chance(85) ? call.rng.below(4) : call.rng.pick({0x7fffffffU, ~0U});
+  const unsigned initial =
+      call.rng.chance(85) ? call.rng.below(4) : call.rng.pick({0x7fffffffU, ~0U});
   int flags = call.rng.chance(60) ? EFD_NONBLOCK : 0;
   if (call.rng.chance(30)) flags |= EFD_SEMAPHORE;
   if (call.rng.chance(20)) flags |= EFD_CLOEXEC;
@@ -158,10 +159,11 @@ void ppoll_any(Call& call) {
   pick_timeout(call, timeout);
   pick_mask(call, mask);
   call.say(")");
-  const long n = call.result(
-      syscall(SYS_ppoll, entries, count, timeout.pointer, mask.pointer, mask.size));
+  const long n =
+      call.result(syscall(SYS_ppoll, entries, count, timeout.pointer, mask.pointer, mask.size));
   if (n >= 0) {
-    for (unsigned i = 0; i < count; ++i) call.say(" %#x", static_cast<uint16_t>(entries[i].revents));
+    for (unsigned i = 0; i < count; ++i)
+      call.say(" %#x", static_cast<uint16_t>(entries[i].revents));
   }
   say_timeout(call, timeout);
 }

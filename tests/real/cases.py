@@ -147,6 +147,13 @@ PRAGMA integrity_check;
     # --- bugs that were found on the way: tests/regress ---
     guest('fifo_open_waits_for_writer'),
     guest('sysv_hand_off'),
+    guest('write_without_operation'),
+    guest('nonblock_during_a_read'),
+    guest('poll_of_nothing'),
+    guest('sigev_none_counts_on'),
+    guest('empty_datagram'),
+    guest('close_during_a_wait'),
+    guest('sigqueue_at_the_end_of_a_page'),
 ]
 
 CASES += cases2.rows(Case)

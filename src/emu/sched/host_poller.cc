@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <utility>
 #include <vector>
 
 #include "detent/assert.h"
@@ -17,6 +18,15 @@
 namespace detent::sched {
 
 using arch::host_call;
+
+HostPin::HostPin(HostPoller& poller, Fd& fd) : poller_(poller), fd_(fd) {
+  poller.pins_.push_back(*this);
+}
+
+HostPin::~HostPin() {
+  unlink();
+  poller_.close_orphans();
+}
 
 HostPoller::HostPoller() { open_epoll(); }
 HostPoller::~HostPoller() { arch::close_kernel_fd(epoll_fd_); }
@@ -59,11 +69,49 @@ waitq::PollMask HostPoller::ready_now(Fd fd, waitq::PollMask events) {
 void HostPoller::forget(Fd fd) {
   const auto found = watches_.find(raw(fd));
   if (found == watches_.end()) return;
-  if (found->second->armed != 0) --armed_;
+  std::unique_ptr<Watch> watch = std::move(found->second);
+  watches_.erase(found);
   // Fails if the last reference to the description is gone already; then so is the registration.
   static_cast<void>(host_call(SYS_epoll_ctl, epoll_fd_, EPOLL_CTL_DEL, raw(fd), nullptr));
-  found->second->queue.notify(waitq::kAllEvents | waitq::kNval, ~0U);
-  watches_.erase(found);
+  if (watch->armed != 0) --armed_;
+  const bool pinned = std::ranges::any_of(pins_, [&](HostPin& pin) { return pin.fd_ == fd; });
+  if (pinned || !watch->queue.empty()) make_orphan(fd, std::move(watch));
+}
+
+void HostPoller::make_orphan(Fd fd, std::unique_ptr<Watch> watch) {
+  const Result<long> copy = host_call(SYS_dup, raw(fd));
+  const Result<int> moved =
+      copy.ok() ? arch::to_kernel_fd(static_cast<int>(copy.value())) : Result<int>(copy.error());
+  if (!moved.ok()) {  // no number is left: who waits looks again at the old one
+    watch->queue.notify(waitq::kAllEvents | waitq::kNval, ~0U);
+    return;
+  }
+  const Fd orphan{moved.value()};
+  const waitq::PollMask wanted = std::exchange(watch->armed, 0);
+  watch->added = false;
+  watch->inside = is_inside(raw(fd), *watch);
+  for (HostPin& pin : pins_) {
+    if (pin.fd_ == fd) pin.fd_ = orphan;
+  }
+  watches_[raw(orphan)] = std::move(watch);
+  orphans_.push_back(raw(orphan));
+  if (wanted != 0) static_cast<void>(this->watch(orphan, wanted));
+}
+
+void HostPoller::close_unused_orphans() {
+  std::erase_if(orphans_, [&](int number) {
+    const auto found = watches_.find(number);
+    const auto uses = [&](HostPin& pin) { return raw(pin.fd_) == number; };
+    if (!found->second->queue.empty() || std::ranges::any_of(pins_, uses)) return false;
+    if (found->second->armed != 0) --armed_;
+    watches_.erase(found);
+    arch::close_kernel_fd(number);
+    return true;
+  });
+}
+
+bool HostPoller::is_inside(int fd, const Watch& watch) const {
+  return watch.inside || (is_inside_ && is_inside_(Fd{fd}));
 }
 
 void HostPoller::forget_range(unsigned first, unsigned last) {
@@ -79,16 +127,18 @@ void HostPoller::forget_range(unsigned first, unsigned last) {
 template <class Test>
 bool HostPoller::any_watch(Test test) const {
   return armed_ != 0 && std::any_of(watches_.begin(), watches_.end(), [&](const auto& entry) {
-           return entry.second->armed != 0 && !entry.second->queue.empty() && test(entry.first);
+           return entry.second->armed != 0 && !entry.second->queue.empty() &&
+                  test(entry.first, *entry.second);
          });
 }
 
 bool HostPoller::watching() const {
-  return retrying_ != 0 || any_watch([](int) { return true; });
+  return retrying_ != 0 || any_watch([](int, const Watch&) { return true; });
 }
 
 bool HostPoller::watching_outside() const {
-  return retrying_ != 0 || any_watch([&](int fd) { return !is_inside_ || !is_inside_(Fd{fd}); });
+  return retrying_ != 0 ||
+         any_watch([&](int fd, const Watch& watch) { return !is_inside(fd, watch); });
 }
 
 unsigned HostPoller::wait(std::optional<Duration> timeout) {
@@ -122,6 +172,9 @@ unsigned HostPoller::wait(std::optional<Duration> timeout) {
 
 void HostPoller::reset_after_fork() {
   arch::close_kernel_fd(epoll_fd_);
+  for (const int orphan : orphans_) arch::close_kernel_fd(orphan);
+  orphans_.clear();
+  pins_.clear();
   watches_.clear();
   armed_ = 0;
   retrying_ = 0;

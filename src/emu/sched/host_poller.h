@@ -5,17 +5,37 @@
 // fd numbers.
 #pragma once
 
+#include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "detent/ids.h"
 #include "detent/units.h"
 #include "waitq/wait_queue.h"
 
 namespace detent::sched {
+
+class HostPoller;
+
+/// While alive, the call of a task goes on with the file that `fd` means at first, even if that number is
+/// closed or replaced by another task during a wait: `fd` is then changed to the orphan's number.
+class HostPin : public boost::intrusive::list_base_hook<
+                    boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  HostPin(HostPoller& poller, Fd& fd);
+  ~HostPin();
+  HostPin(const HostPin&) = delete;
+  HostPin& operator=(const HostPin&) = delete;
+
+ private:
+  friend class HostPoller;
+  HostPoller& poller_;
+  Fd& fd_;
+};
 
 class HostPoller {
  public:
@@ -29,10 +49,16 @@ class HostPoller {
   waitq::WaitQueue& watch(Fd fd, waitq::PollMask events);
   /// Events of `fd` that hold now (one host poll(2) with timeout 0).
   static waitq::PollMask ready_now(Fd fd, waitq::PollMask events);
-  /// `fd` is about to be closed or replaced. Tasks that wait on it are woken and try again.
+  /// `fd` is about to be closed or replaced. As on Linux, tasks that wait go on waiting for the file they
+  /// began with: it stays open as an orphan, under a number of the kernel's own.
   void forget(Fd fd);
   /// The same for every number from `first` to `last`.
   void forget_range(unsigned first, unsigned last);
+
+  /// Closes the orphans that nobody waits for any more. Called by whoever has waited.
+  void close_orphans() {
+    if (!orphans_.empty()) close_unused_orphans();
+  }
 
   /// Waits at most `timeout` of host time (for ever if none; zero only looks), notifies what became
   /// ready. Returns at once if a host signal is recorded. Returns the number of events.
@@ -53,18 +79,25 @@ class HostPoller {
     waitq::WaitQueue queue;
     waitq::PollMask armed = 0;
     bool added = false;
+    bool inside = false;  ///< an orphan that only this process can act on
   };
 
   void open_epoll();
+  void make_orphan(Fd fd, std::unique_ptr<Watch> watch);
+  void close_unused_orphans();
+  [[nodiscard]] bool is_inside(int fd, const Watch& watch) const;
   template <class Test>
   [[nodiscard]] bool any_watch(Test test) const;
 
   int epoll_fd_ = -1;
   friend class HostRetryScope;
+  friend class HostPin;
   unsigned armed_ = 0;
   unsigned retrying_ = 0;
   std::function<bool(Fd)> is_inside_;
   std::unordered_map<int, std::unique_ptr<Watch>> watches_;
+  std::vector<int> orphans_;  ///< numbers of the kernel's own, each in watches_
+  boost::intrusive::list<HostPin, boost::intrusive::constant_time_size<false>> pins_;
 };
 
 /// While alive, a task tries a host call again and again: its short pauses are paced by host time even
