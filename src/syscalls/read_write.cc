@@ -109,7 +109,12 @@ Result<long> emulated_write(Task& task, Fd fd, fd::File& file, const Vector& vec
   return total;
 }
 
-// readv and writev, or read and write where they do: of no bytes only a write is a datagram.
+// Unlike write, writev of no bytes sends no datagram; unlike read, readv of none from an eventfd is no error.
+Result<long> of_no_bytes(long nr, Fd fd, const Vector& vector) {
+  return arch::host_call(nr, raw(fd), vector.data(), vector.size());
+}
+
+// readv and writev, or read and write where they do.
 long host_vector_call(long nr, Fd fd, const Vector& vector) {
   if (vector.size() == 1) {
     return arch::host_syscall(nr == SYS_readv ? SYS_read : SYS_write,
@@ -227,7 +232,9 @@ Result<long> sys_write(Task& task, Fd fd, std::uint64_t buffer, std::uint64_t si
 Result<long> sys_readv(Task& task, Fd fd, std::uint64_t address, std::uint64_t count) {
   if (task.process().fds().host_kind(fd) == fd::HostKind::kBad) return Errno{EBADF};
   const Vector vector = TRY(copy_in_vector(address, count));
-  if (task.process().fds().get(fd) == nullptr) return host_read(task, fd, vector);
+  fd::FdTable& fds = task.process().fds();
+  if (fds.get(fd) == nullptr && total_size(vector) != 0) return host_read(task, fd, vector);
+  if (fds.get(fd) == nullptr) return of_no_bytes(SYS_readv, fd, vector);
   if (total_size(vector) == 0) return 0;
   return emulated_read(task, fd, *TRY(usable_file(task, fd)), vector);
 }
@@ -237,10 +244,7 @@ Result<long> sys_writev(Task& task, Fd fd, std::uint64_t address, std::uint64_t 
   const Vector vector = TRY(copy_in_vector(address, count));
   fd::FdTable& fds = task.process().fds();
   if (fds.get(fd) == nullptr && total_size(vector) != 0) return host_write(task, fd, vector);
-  // Unlike write, writev of no bytes sends no datagram.
-  if (fds.get(fd) == nullptr) {
-    return arch::host_call(SYS_writev, raw(fd), vector.data(), vector.size());
-  }
+  if (fds.get(fd) == nullptr) return of_no_bytes(SYS_writev, fd, vector);
   if (total_size(vector) == 0) return 0;
   return emulated_write(task, fd, *TRY(usable_file(task, fd)), vector);
 }

@@ -99,7 +99,9 @@ void wake_op_any(Call& call) {
   const uint32_t encoded = (change << 28) | (compare << 24) | (operand << 12) | against;
   void* const at = pick_address(call, first);
   call.say(", op %#x, wake %d and %ld, word %u", static_cast<unsigned>(op), count, count2, second);
-  void* const at2 = call.pointer(&world.words[second], 4, true);
+  // With an unknown operation Linux does not come to look at a bad address: docs/limitations.md.
+  const bool known = (change & 7) < 5;
+  void* const at2 = known ? call.pointer(&world.words[second], 4, true) : &world.words[second];
   call.say(", %#x)", encoded);
   call.result(syscall(SYS_futex, at, op, count, count2, at2, encoded));
   call.say(" word is %#x", world.words[second]);

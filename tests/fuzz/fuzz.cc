@@ -219,6 +219,15 @@ void add(const Family& family) {
   }
 }
 
+// Some of a family, by name.
+void add_named(const Family& family, std::initializer_list<const char*> names) {
+  for (size_t i = 0; i < family.count; ++i) {
+    for (const char* name : names) {
+      if (strcmp(name, family.operations[i].name) == 0) add({&family.operations[i], 1});
+    }
+  }
+}
+
 bool make_menu(const char* area) {
   const bool wait = strcmp(area, "wait") == 0;
   if (strcmp(area, "time") == 0) {
@@ -230,7 +239,14 @@ bool make_menu(const char* area) {
   }
   if (wait || strcmp(area, "futex") == 0) add(futex_operations());
   if (wait || strcmp(area, "signal") == 0) add(signal_operations());
-  if (strcmp(area, "process") == 0) add(process_operations());
+  if (strcmp(area, "process") == 0) {
+    // Objects that are shared over fork (docs/limitations.md), and no thread that a fork would not copy.
+    add_named(wait_operations(), {"eventfd2", "pipe2", "socketpair"});
+    add_named(descriptor_operations(),
+              {"read_ready", "write_ready", "poll", "close", "dup", "fcntl"});
+    add_named(signal_operations(), {"rt_sigprocmask", "rt_sigpending", "rt_sigtimedwait"});
+    add(process_operations());
+  }
   return !menu.empty();
 }
 
@@ -378,6 +394,12 @@ void say_signals(Call& call) {
   log.count = 0;
 }
 
+const char* program_path() {
+  static char path[4096];
+  if (path[0] == '\0' && readlink("/proc/self/exe", path, sizeof path - 1) < 0) abort();
+  return path;
+}
+
 int thread_id(int thread) { return workers[thread].tid; }
 
 // By the clock: natively a timer of 1 ns has fired within microseconds; in virtual time each look at
@@ -392,6 +414,8 @@ void expire_short_timers() {
 
 int main(int argc, char** argv) {
   using namespace fuzz;
+  if (argc == 2 && strcmp(argv[1], "--inherited") == 0) return report_inherited();
+  program_path();
   if (!parse(argc, argv)) {
     fprintf(stderr,
             "usage: fuzz time|wait|fd|futex|signal|process SEED FIRST COUNT [--text] "

@@ -107,6 +107,9 @@ void closed(int fd);
 Kind kind_of(int fd);
 
 int thread_id(int thread);
+const char* program_path();
+/// Run instead of sequences, by a program that a child has executed (--inherited): tells what it inherited.
+int report_inherited();
 void expire_short_timers();
 
 /// Tells signals that were delivered to `thread` since the last time, in order.

@@ -151,6 +151,7 @@ PRAGMA integrity_check;
     guest('nonblock_during_a_read'),
     guest('poll_of_nothing'),
     guest('sigev_none_counts_on'),
+    guest('read_of_nothing_after_fork'),
     guest('empty_datagram'),
     guest('close_during_a_wait'),
     guest('sigqueue_at_the_end_of_a_page'),
