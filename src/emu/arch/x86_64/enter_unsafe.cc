@@ -8,9 +8,12 @@
 #include <sys/syscall.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
+#include <utility>
 
 #include "detent/assert.h"
 #include "emu/arch/x86_64/host_call.h"
@@ -75,8 +78,8 @@ alignas(64) unsigned char landing_stack[kLandingStackSize];
 
 Trap landed_trap;
 
-// Recorded host signals. Handlers may nest on this thread, so a slot is claimed by one atomic add. A
-// standard signal that finds the ring full is lost, as a second pending instance of it would be.
+// Recorded host signals, in the order of arrival: while one is recorded, all others wait in the host. So
+// they do when the ring is full, until it has been drained: the host counts them against the sender's limit.
 constexpr unsigned kRingSize = 256;
 struct Recorded {
   std::atomic<bool> filled;
@@ -85,6 +88,8 @@ struct Recorded {
 Recorded ring[kRingSize];
 std::atomic<unsigned> ring_head;
 unsigned ring_tail;
+bool full = false;    // and other signals held back for that
+unsigned scopes = 0;  // of HostSignalsBlocked
 std::atomic<unsigned> ticks;
 
 struct KernelSigaction {
@@ -96,18 +101,37 @@ struct KernelSigaction {
 
 constexpr std::uint64_t kSaRestorer = 0x04000000;
 
+constexpr int kTrapSignals[] = {SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+
+constexpr std::uint64_t outside_signals() {
+  std::uint64_t mask = ~0ULL;
+  for (const int sig : kTrapSignals) mask &= ~(1ULL << (sig - 1));
+  return mask;
+}
+
+void set_host_mask(std::uint64_t mask) {
+  host_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, 8).value();
+}
+
+std::uint64_t host_mask() { return full || scopes != 0 ? outside_signals() : 0; }
+
+// A trap's handler never returns, so nothing would restore the mask after it.
 void set_handler(int sig, void (*handler)(int, siginfo_t*, void*), std::uint64_t flags) {
-  const KernelSigaction action{handler, flags | kSaRestorer, detent_restorer, 0};
+  const bool is_trap = std::ranges::find(kTrapSignals, sig) != std::end(kTrapSignals);
+  const std::uint64_t mask = is_trap ? 0 : outside_signals();
+  const KernelSigaction action{handler, flags | kSaRestorer, detent_restorer, mask};
   host_call(SYS_rt_sigaction, sig, &action, nullptr, 8).value();
 }
 
 void record(const siginfo_t& info) {
+  const unsigned used = ring_head.load(std::memory_order_relaxed) - ring_tail;
   if (info.si_code == SI_TIMER && info.si_value.sival_int == kTickSignalCode) {
     ticks.fetch_add(1, std::memory_order_relaxed);
-  } else if (ring_head.load(std::memory_order_relaxed) - ring_tail < kRingSize) {
+  } else if (used < kRingSize) {
     Recorded& slot = ring[ring_head.fetch_add(1, std::memory_order_relaxed) % kRingSize];
     slot.info = info;
     slot.filled.store(true, std::memory_order_release);
+    full = used + 1 == kRingSize;
   }
   detent_cpu.interrupt.store(1, std::memory_order_relaxed);
 }
@@ -182,6 +206,9 @@ extern "C" void detent_signal_in_kernel(int sig, siginfo_t* info, void* context)
     return;
   }
   record(*info);
+  // What the return from the handler puts in force.
+  const std::uint64_t mask = host_mask();
+  std::memcpy(&static_cast<ucontext_t*>(context)->uc_sigmask, &mask, sizeof(mask));
   if (entering) regs[REG_RIP] = reinterpret_cast<greg_t>(detent_enter_abort);
   if (between(rip, detent_wait_begin, detent_wait_end)) {
     regs[REG_RIP] = reinterpret_cast<greg_t>(detent_wait_interrupted);
@@ -232,6 +259,7 @@ extern "C" void detent_landed(int sig, siginfo_t* info, void* context) {
   } else {
     landed_trap.kind = TrapKind::kInterrupt;
     record(*info);
+    set_host_mask(host_mask());
   }
 }
 
@@ -264,7 +292,7 @@ void install_landing_pad() {
   detent_cpu.fsgsbase = (getauxval(AT_HWCAP2) & 2) != 0;
   const stack_t stack{landing_stack, 0, kLandingStackSize};
   host_call(SYS_sigaltstack, &stack, nullptr).value();
-  for (int sig : {SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) catch_host_signal(sig);
+  for (const int sig : kTrapSignals) catch_host_signal(sig);
 }
 
 TextRange kernel_text() { return {address_of(__executable_start), address_of(etext)}; }
@@ -291,7 +319,12 @@ bool next_host_signal(siginfo_t& info) {
   detent_cpu.interrupt.store(0, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
   Recorded& slot = ring[ring_tail % kRingSize];
-  if (ring_tail == ring_head.load(std::memory_order_relaxed)) return false;
+  if (ring_tail == ring_head.load(std::memory_order_relaxed)) {
+    if (!std::exchange(full, false)) return false;
+    // Those that were held back arrive before the call returns.
+    set_host_mask(host_mask());
+    if (ring_tail == ring_head.load(std::memory_order_relaxed)) return false;
+  }
   if (!slot.filled.load(std::memory_order_acquire)) return false;
   info = slot.info;
   slot.filled.store(false, std::memory_order_relaxed);
@@ -299,22 +332,14 @@ bool next_host_signal(siginfo_t& info) {
   return true;
 }
 
-namespace {
-
-void set_host_mask(std::uint64_t mask) {
-  host_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, 8).value();
-}
-
-}  // namespace
-
 HostSignalsBlocked::HostSignalsBlocked() {
-  std::uint64_t mask = ~0ULL;
-  for (int sig : {SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) mask &= ~(1ULL << (sig - 1));
-  set_host_mask(mask);
+  ++scopes;
+  set_host_mask(host_mask());
 }
-
-// The kernel never blocks any host signal otherwise.
-HostSignalsBlocked::~HostSignalsBlocked() { set_host_mask(0); }
+HostSignalsBlocked::~HostSignalsBlocked() {
+  --scopes;
+  set_host_mask(host_mask());
+}
 
 unsigned take_ticks() { return ticks.exchange(0, std::memory_order_relaxed); }
 
