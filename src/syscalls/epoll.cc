@@ -47,13 +47,32 @@ Result<long> create(Task& task, Result<long> made, int flags) {
   return install_file(task, TRY(placeholder), std::move(file), false);
 }
 
+// Asks what only an instance answers: is its own poller a member? ENOENT; anything else says EINVAL.
+bool is_host_instance(Task& task, Fd fd) {
+  const int poller = task.kernel().poller().host_fd();
+  const Result<long> asked = host_call(SYS_epoll_ctl, raw(fd), EPOLL_CTL_DEL, poller, nullptr);
+  return !asked.ok() && asked.error() == Errno{ENOENT};
+}
+
+// The instance behind `fd`; null for something else. One that came over execve or a socket is a host
+// file until it is first used.
+Result<Epoll*> instance_behind(Task& task, Fd fd) {
+  fd::File* const file = TRY(usable_file(task, fd));
+  if (file != nullptr || !is_host_instance(task, fd)) return dynamic_cast<Epoll*>(file);
+  const int duplicate = static_cast<int>(TRY(host_call(SYS_fcntl, raw(fd), F_DUPFD_CLOEXEC, 0)));
+  const int host_fd = TRY(arch::to_kernel_fd(duplicate));
+  const boost::intrusive_ptr<Epoll> epoll(new Epoll(task.kernel().poller(), host_fd));
+  epoll->share(true);
+  task.process().fds().install(fd, epoll);
+  return epoll.get();
+}
+
 // do_epoll_wait()'s checks, in its order.
 Result<Epoll*> epoll_to_wait_on(Task& task, Fd epfd, UserPtr<epoll_event> events, int max_events) {
-  fd::File* const file = TRY(usable_file(task, epfd));
+  Epoll* const epoll = TRY(instance_behind(task, epfd));
   if (max_events <= 0 || max_events > kMaxEvents) return Errno{EINVAL};
   const std::uint64_t size = static_cast<std::uint64_t>(max_events) * sizeof(epoll_event);
   if (!in_user_space(events.address(), size)) return Errno{EFAULT};
-  auto* const epoll = dynamic_cast<Epoll*>(file);
   if (epoll == nullptr) return Errno{EINVAL};
   return epoll;
 }
@@ -108,9 +127,8 @@ Result<long> sys_epoll_create1(Task& task, int flags) {
 Result<long> sys_epoll_ctl(Task& task, Fd epfd, int op, Fd fd, UserPtr<const epoll_event> event) {
   epoll_event wanted{};
   if (op != EPOLL_CTL_DEL) wanted = TRY(mem::copy_in(event));
-  fd::File* const file = TRY(usable_file(task, epfd));
+  Epoll* const epoll = TRY(instance_behind(task, epfd));
   fd::File* const target = TRY(usable_file(task, fd));
-  auto* const epoll = dynamic_cast<Epoll*>(file);
   // Not ours: the host finds what is wrong, in its own order.
   if (epoll == nullptr) return host_call(SYS_epoll_ctl, raw(epfd), op, raw(fd), &wanted);
   if (target != nullptr) {

@@ -5,15 +5,15 @@
 #include <string>
 
 #include "emu/arch/x86_64/kernel_fds.h"
+#include "emu/fd/timerfd.h"
 #include "emu/kernel/kernel.h"
 
 namespace detent::syscalls {
 namespace {
 
-void complain_of_sharing(Task& task, Fd fd, const fd::File& file) {
-  task.kernel().warn_once(
-      fmt::format("sharing an emulated object between processes: fd {} ({}), made before a fork",
-                  raw(fd), file.kind()));
+void tell_of_copy(Task& task, Fd fd, const fd::File& file) {
+  task.kernel().warn_once(fmt::format(
+      "sharing fd {} ({}), made before a fork: this process has a copy", raw(fd), file.kind()));
 }
 
 }  // namespace
@@ -27,9 +27,8 @@ Result<fd::File*> usable_file(Task& task, Fd fd) {
     if (!open) return Errno{EBADF};
     return file;
   }
-  if (!file->foreign) return file;
-  complain_of_sharing(task, fd, *file);
-  return Errno{ENOTSUP};
+  if (file->copied && dynamic_cast<fd::TimerFd*>(file) != nullptr) tell_of_copy(task, fd, *file);
+  return file;
 }
 
 long install_file(Task& task, long placeholder, fd::FileRef file, bool nonblocking) {

@@ -8,8 +8,8 @@
 
 namespace detent::syscalls {
 
-/// The emulated file behind `fd`, or null for a host file. EBADF if the number is not open. ENOTSUP,
-/// with a line on stderr once per process, if the file is shared with another process (File::foreign).
+/// The emulated file behind `fd`, or null for a host file. EBADF if the number is not open. Warns once
+/// per process if it is a copy of what a parent has (File::copied).
 Result<fd::File*> usable_file(Task& task, Fd fd);
 
 /// Makes `file` the meaning of `placeholder`, a host fd just created with the guest's flags. Returns

@@ -37,7 +37,7 @@ const char* emulated_kind(Task& task, std::uint64_t numbers, std::size_t count) 
     const Result<int> number = mem::copy_in(UserPtr<int>(numbers).at(i));
     if (!number.ok()) return nullptr;
     const fd::File* file = task.process().fds().get(Fd{number.value()});
-    if (file != nullptr) return file->kind();
+    if (file != nullptr && !file->shared_by_host()) return file->kind();
   }
   return nullptr;
 }

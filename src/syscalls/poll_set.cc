@@ -33,7 +33,7 @@ Result<void> PollSet::look_up_files() {
   for (Entry& entry : entries_) {
     entry.revents = 0;
     entry.file = raw(entry.fd) >= 0 ? fds.get(entry.fd) : nullptr;
-    if (entry.file && entry.file->foreign) return usable_file(task_, entry.fd).error();
+    if (entry.file && entry.file->copied) TRY(usable_file(task_, entry.fd));
   }
   return {};
 }

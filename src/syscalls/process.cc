@@ -11,7 +11,7 @@
 
 #include "emu/arch/x86_64/host_call.h"
 #include "emu/arch/x86_64/interrupts.h"
-#include "emu/fd/eventfd.h"
+#include "emu/fd/hand_over.h"
 #include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
 #include "emu/process/boot.h"
@@ -132,9 +132,10 @@ Result<long> exec(Task& task, int dir_fd, const std::string& path, std::uint64_t
   }
   std::vector<const char*> arguments = TRY(pointer_array(argv));
   std::vector<const char*> environment = TRY(pointer_array(envp));
-  fd::hand_over_eventfds(task.process().fds());
-  const bool emulated = task.process().fds().any_inheritable();
-  if (emulated) task.kernel().warn_once("exec with an inherited emulated fd (not close-on-exec)");
+  fd::hand_over_files(task.process().fds(), fd::Sharing::kExec, task.kernel().host_keeps_time());
+  if (const char* kind = task.process().fds().lost_by_exec()) {
+    task.kernel().warn_once(std::string("keeping a ") + kind + " over exec (not close-on-exec)");
+  }
   return process::host_exec(boot_record(task), std::move(program), path, std::move(arguments),
                             std::move(environment));
 }
@@ -188,7 +189,8 @@ Result<long> clone_process(Task& task, const CloneRequest& request) {
     return Errno{EINVAL};
   }
   TRY(task.kernel().before_fork());
-  fd::hand_over_eventfds(task.process().fds());
+  const auto sharing = request.flags & CLONE_VM ? fd::Sharing::kVfork : fd::Sharing::kFork;
+  fd::hand_over_files(task.process().fds(), sharing, task.kernel().host_keeps_time());
   task.kernel().child_started(request.exit_signal == SIGCHLD);
   const Result<long> pid = fork_host(task, request);
   if (!pid.ok() || pid.value() > 0) {

@@ -23,6 +23,8 @@ namespace {
 using Vector = std::vector<iovec>;
 
 constexpr std::size_t kMaxCount = 0x7ffff000;  // MAX_RW_COUNT
+// The file became the host's during the wait (fd/hand_over.h). Never seen by a guest.
+constexpr Errno kHandedOver{601};
 
 iovec piece(std::uint64_t address, std::size_t size) { return {mem::guest_pointer(address), size}; }
 
@@ -70,6 +72,7 @@ Result<std::size_t> emulated_io(Task& task, Fd fd, fd::File& file, const char* w
   const fd::FileRef keep(&file);  // another task may close the fd meanwhile
   const bool nonblocking = file.nonblocking;
   const auto attempt = [&]() -> waitq::Attempt<std::size_t> {
+    if (file.handed_over) return kHandedOver;
     waitq::Attempt<std::size_t> tried = operation();
     if (tried.blocked() && nonblocking) return Errno{EAGAIN};
     return tried;
@@ -209,24 +212,34 @@ Result<long> host_write(Task& task, Fd fd, const Vector& vector) {
                         [&] { return host_vector_call(SYS_writev, fd, vector); });
 }
 
+bool handed_over(const Result<long>& done) { return !done.ok() && done.error() == kHandedOver; }
+
+Result<long> read_file(Task& task, Fd fd, const Vector& vector) {
+  const Result<long> done = emulated_read(task, fd, *TRY(usable_file(task, fd)), vector);
+  return handed_over(done) ? host_read(task, fd, vector) : done;
+}
+
+Result<long> write_file(Task& task, Fd fd, const Vector& vector) {
+  const Result<long> done = emulated_write(task, fd, *TRY(usable_file(task, fd)), vector);
+  return handed_over(done) ? host_write(task, fd, vector) : done;
+}
+
 }  // namespace
 
 Result<long> sys_read(Task& task, Fd fd, std::uint64_t buffer, std::uint64_t size) {
   const Vector vector{piece(buffer, std::min<std::uint64_t>(size, kMaxCount))};
   if (task.process().fds().get(fd) == nullptr) return host_read(task, fd, vector);
-  fd::File& file = *TRY(usable_file(task, fd));
-  if (!file.can_read()) return Errno{EINVAL};
+  if (!TRY(usable_file(task, fd))->can_read()) return Errno{EINVAL};
   if (!mem::is_user_range(buffer, size)) return Errno{EFAULT};
-  return emulated_read(task, fd, file, vector);
+  return read_file(task, fd, vector);
 }
 
 Result<long> sys_write(Task& task, Fd fd, std::uint64_t buffer, std::uint64_t size) {
   const Vector vector{piece(buffer, std::min<std::uint64_t>(size, kMaxCount))};
   if (task.process().fds().get(fd) == nullptr) return host_write(task, fd, vector);
-  fd::File& file = *TRY(usable_file(task, fd));
-  if (!file.can_write()) return Errno{EINVAL};
+  if (!TRY(usable_file(task, fd))->can_write()) return Errno{EINVAL};
   if (!mem::is_user_range(buffer, size)) return Errno{EFAULT};
-  return emulated_write(task, fd, file, vector);
+  return write_file(task, fd, vector);
 }
 
 Result<long> sys_readv(Task& task, Fd fd, std::uint64_t address, std::uint64_t count) {
@@ -236,7 +249,7 @@ Result<long> sys_readv(Task& task, Fd fd, std::uint64_t address, std::uint64_t c
   if (fds.get(fd) == nullptr && total_size(vector) != 0) return host_read(task, fd, vector);
   if (fds.get(fd) == nullptr) return of_no_bytes(SYS_readv, fd, vector);
   if (total_size(vector) == 0) return 0;
-  return emulated_read(task, fd, *TRY(usable_file(task, fd)), vector);
+  return read_file(task, fd, vector);
 }
 
 Result<long> sys_writev(Task& task, Fd fd, std::uint64_t address, std::uint64_t count) {
@@ -246,7 +259,7 @@ Result<long> sys_writev(Task& task, Fd fd, std::uint64_t address, std::uint64_t 
   if (fds.get(fd) == nullptr && total_size(vector) != 0) return host_write(task, fd, vector);
   if (fds.get(fd) == nullptr) return of_no_bytes(SYS_writev, fd, vector);
   if (total_size(vector) == 0) return 0;
-  return emulated_write(task, fd, *TRY(usable_file(task, fd)), vector);
+  return write_file(task, fd, vector);
 }
 
 }  // namespace detent::syscalls

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "emu/arch/x86_64/host_call.h"
+#include "emu/fd/hand_over.h"
 #include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
 #include "syscalls/host_wait.h"
@@ -91,7 +92,11 @@ Errno refuse_right(Task& task, const char* kind) {
 
 Result<long> send_message(Task& task, Fd fd, const Message& message, unsigned flags,
                           const char* what) {
-  if (const char* kind = message.emulated_right(task)) return refuse_right(task, kind);
+  if (message.emulated_right(task) != nullptr) {
+    fd::hand_over_files(task.process().fds(), fd::Sharing::kSocket,
+                        task.kernel().host_keeps_time());
+    if (const char* kind = message.emulated_right(task)) return refuse_right(task, kind);
+  }
   const auto call = [&](std::uint64_t done, unsigned f) { return message.send(fd, done, f); };
   return run(task, {fd, flags, Direction::kSend, what, message.size(), true, call, {}});
 }

@@ -172,6 +172,26 @@ Result<void> Epoll::control_host(int op, Fd fd, const epoll_event& event, bool i
   return {};
 }
 
+void Epoll::move_to_host(EpollItem& item, Fd fd) {
+  epoll_event event{};
+  event.events = item.events();
+  event.data.u64 = item.data();
+  items_.erase({&item.file(), raw(item.fd())});
+  // Fails only if the host has no memory or room for one more; then the member is lost, as if closed.
+  static_cast<void>(control_host(EPOLL_CTL_ADD, fd, event, false));
+}
+
+void Epoll::share(bool host_time) {
+  outside_members_ = host_members_;
+  shared_ = true;
+  if (!host_time || watches_all_) return;
+  // Counted as a member that nobody ever removes.
+  watches_all_ = true;
+  if (host_members_++ == 0) ready_.push_back(host_turn_);
+  ++outside_members_;
+  if (!(waiters_.empty() && queue().empty())) watch_host();
+}
+
 // ep_send_events(). What is ready at the start has one turn each; level-triggered members line up again
 // behind those that become ready meanwhile.
 waitq::Attempt<std::size_t> Epoll::wait(std::size_t max, EventSink& sink) {

@@ -40,6 +40,7 @@ class EpollItem final : public waitq::Waiter, public File::Watcher, public Epoll
 
   [[nodiscard]] Epoll& owner() const { return owner_; }
   [[nodiscard]] File& file() const { return file_; }
+  [[nodiscard]] Fd fd() const { return fd_; }
   [[nodiscard]] std::uint32_t events() const { return events_; }
   [[nodiscard]] std::uint64_t data() const { return data_; }
   /// EPOLL_CTL_MOD.
@@ -80,6 +81,14 @@ class Epoll final : public File {
   Result<void> control(int op, Fd fd, File& target, epoll_event event);
   /// epoll_ctl(2) for a host target; errors are the host's. `inside`: see FdTable::is_inside.
   Result<void> control_host(int op, Fd fd, const epoll_event& event, bool inside);
+
+  /// `item`'s file became the host's, open under `fd`: the registration goes on as a host member, which may
+  /// report once more what an edge-triggered one has reported. Destroys the item.
+  void move_to_host(EpollItem& item, Fd fd);
+  /// Other processes share the host instance from now on. `host_time`: they may add members at any time, so
+  /// it is looked at even where this process knows of none.
+  void share(bool host_time);
+  [[nodiscard]] bool shared_by_host() const override { return shared_ && items_.empty(); }
 
   /// Collects up to `max` (> 0) events. Blocked if none is ready. EFAULT if the first one could not be
   /// delivered.
@@ -142,6 +151,8 @@ class Epoll final : public File {
   int host_fd_;
   unsigned host_members_ = 0;
   unsigned outside_members_ = 0;
+  bool shared_ = false;
+  bool watches_all_ = false;  // share() with host_time
   std::unordered_map<Key, std::unique_ptr<EpollItem>, KeyHash> items_;
   ReadyList ready_;
   EpollReady host_turn_;      // in ready_ while there are host members

@@ -5,11 +5,9 @@
 
 #include <cstring>
 #include <limits>
-#include <set>
-#include <vector>
+#include <utility>
 
 #include "emu/arch/x86_64/host_call.h"
-#include "emu/fd/fd_table.h"
 
 namespace detent::fd {
 namespace {
@@ -65,32 +63,11 @@ std::string EventFd::fdinfo() {
                      semaphore_ ? 1 : 0);
 }
 
-namespace {
-
-bool in_use_now(EventFd& file) {
-  bool watched = false;
-  file.for_each_watcher([&](File::Watcher&) { watched = true; });
-  return watched || !file.queue().empty();
-}
-
-}  // namespace
-
-void hand_over_eventfds(FdTable& fds) {
-  std::set<EventFd*> shared;
-  fds.for_each([&](Fd, File& file) {
-    auto* event = dynamic_cast<EventFd*>(&file);
-    if (event != nullptr && !in_use_now(*event)) shared.insert(event);
-  });
-  // Every number of such a description goes: its duplicates must keep meaning the same counter.
-  std::vector<Fd> numbers;
-  fds.for_each([&](Fd fd, File& file) {
-    auto* event = dynamic_cast<EventFd*>(&file);
-    if (!shared.contains(event) || event->foreign) return;
-    const std::uint64_t count = event->take_count();
-    if (count != 0) arch::host_call(SYS_write, raw(fd), &count, sizeof(count)).value();
-    numbers.push_back(fd);
-  });
-  for (const Fd fd : numbers) fds.remove(fd);
+bool EventFd::hand_over(Fd placeholder, bool host_time) {
+  static_cast<void>(host_time);
+  const std::uint64_t count = std::exchange(count_, 0);
+  if (count != 0) arch::host_call(SYS_write, raw(placeholder), &count, sizeof(count)).value();
+  return true;
 }
 
 }  // namespace detent::fd

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
 
 #include "emu/fd/file.h"
 
@@ -27,20 +26,12 @@ class EventFd final : public File {
   [[nodiscard]] const char* kind() const override { return "eventfd"; }
   [[nodiscard]] std::string fdinfo() override;
 
-  /// The counter, which becomes zero: the host's eventfd takes over (see hand_over_to_host).
-  std::uint64_t take_count() { return std::exchange(count_, 0); }
+  bool hand_over(Fd placeholder, bool host_time) override;
 
  private:
   std::uint64_t count_;
   bool semaphore_;
   int id_;  ///< for fdinfo()
 };
-
-class FdTable;
-
-/// Makes eventfds, which other processes are about to share, ordinary host files: the counter
-/// goes into the placeholder, and the fd is no longer emulated. Called before fork and exec. One that is
-/// waited for or is in an epoll set at this moment stays emulated (and foreign to the child).
-void hand_over_eventfds(FdTable& fds);
 
 }  // namespace detent::fd

@@ -91,20 +91,21 @@ HostKind FdTable::host_kind(Fd fd) {
   return kind;
 }
 
-void FdTable::mark_foreign() {
+void FdTable::become_child() {
   inside_.clear();
   for (Entry& entry : entries_) {
-    if (entry.file) entry.file->foreign = true;
+    if (entry.file && !entry.file->shared_by_host()) entry.file->copied = true;
   }
 }
 
-bool FdTable::any_inheritable() const {
-  bool found = false;
-  for_each([&](Fd fd, File&) {
+const char* FdTable::lost_by_exec() const {
+  const char* kind = nullptr;
+  for_each([&](Fd fd, File& file) {
+    if (file.shared_by_host()) return;
     const Result<long> flags = host_call(SYS_fcntl, raw(fd), F_GETFD);
-    found = found || (flags.ok() && (flags.value() & FD_CLOEXEC) == 0);
+    if (flags.ok() && (flags.value() & FD_CLOEXEC) == 0) kind = file.kind();
   });
-  return found;
+  return kind;
 }
 
 void FdTable::set_inside(Fd fd, bool inside) {

@@ -43,10 +43,11 @@ class FdTable {
 
   /// The kind of a host fd.
   HostKind host_kind(Fd fd);
-  /// Marks all emulated files as inherited from a parent (see File::foreign).
-  void mark_foreign();
-  /// True if some emulated fd would survive execve(2) (it is not close-on-exec).
-  [[nodiscard]] bool any_inheritable() const;
+  /// In a forked child: what is left of emulated files is its own now (File::copied).
+  void become_child();
+  /// The kind of an emulated file that would survive execve(2) (not close-on-exec) and lose its state
+  /// by that (File::shared_by_host); null if there is none.
+  [[nodiscard]] const char* lost_by_exec() const;
 
   /// Notes that only this process can make `fd` ready (an end of a pipe or socket pair that it made and
   /// has shared with nobody), or that this is over. A fork, a close and a re-use of the number end it.

@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 
+#include "detent/ids.h"
 #include "detent/result.h"
 #include "waitq/attempt.h"
 
@@ -54,9 +55,16 @@ class File : public boost::intrusive_ref_counter<File, boost::thread_unsafe_coun
 
   /// O_NONBLOCK of the description; fcntl(F_SETFL) and ioctl(FIONBIO) keep it and the placeholder's equal.
   bool nonblocking = false;
-  /// Inherited over fork from a parent that has it too. Sharing needs the session arena (issue 5), so
-  /// every use but closing is refused loudly.
-  bool foreign = false;
+  /// Before other processes share this description: gives its state to `placeholder`, a host fd of the
+  /// same type, which then takes its place under every number. False if no host object can.
+  /// `host_time`: the host's clocks run as the guest's do.
+  virtual bool hand_over(Fd placeholder, bool host_time);
+  /// True if what other processes see of this description is true, since the host keeps it.
+  [[nodiscard]] virtual bool shared_by_host() const { return false; }
+  /// hand_over() was done: who is blocked in an operation of this file goes on with the host's.
+  bool handed_over = false;
+  /// This process forked off and goes on with a copy of its parent's object.
+  bool copied = false;
 
  private:
   friend class EpollItem;

@@ -1,13 +1,16 @@
 #include "emu/fd/timerfd.h"
 
 #include <fmt/format.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <limits>
 
+#include "emu/arch/x86_64/host_call.h"
 #include "timebase/setting.h"
 
 namespace detent::fd {
@@ -28,6 +31,22 @@ Base base_of(int clock_id) {
     default:
       return Base::kMonotonic;
   }
+}
+
+// The guest's clock follows the host's by the TSC: this close they are the same clock.
+constexpr std::int64_t kSameClock = 1'000'000;
+
+std::int64_t host_clock(Base base) {
+  const clockid_t id = base == Base::kRealtime   ? CLOCK_REALTIME
+                       : base == Base::kBoottime ? CLOCK_BOOTTIME
+                                                 : CLOCK_MONOTONIC;
+  timespec now{};
+  arch::host_call(SYS_clock_gettime, id, &now).value();
+  return now.tv_sec * kNanosPerSecond + now.tv_nsec;
+}
+
+timespec to_timespec(std::int64_t nanoseconds) {
+  return {nanoseconds / kNanosPerSecond, nanoseconds % kNanosPerSecond};
 }
 
 }  // namespace
@@ -170,6 +189,31 @@ void TimerFd::start(std::int64_t value, bool absolute) {
   if (value == 0) return;
   expiry_ = absolute ? value : saturating_add(clocks_.now(timer_base_), value);
   timers_.arm(*this, timer_base_, expiry_);
+}
+
+// The first expiration that has not been read: the host's timer, set to that, has as many.
+std::int64_t TimerFd::first_unread() const {
+  if (ticks_ == 0 || interval_ == 0) return expiry_;
+  const auto unread = static_cast<std::int64_t>(ticks_) - (expired_ ? 1 : 0);
+  return saturating_sub(expiry_, unread * interval_);
+}
+
+bool TimerFd::hand_over(Fd placeholder, bool host_time) {
+  if (!host_time || JumpListener::is_linked()) return false;
+  const bool relative = timer_base_ != clock_;
+  const std::int64_t host_now = host_clock(timer_base_), now = clocks_.now(timer_base_);
+  const bool alike = std::abs(host_now - now) < kSameClock;
+  if (!alike && timer_base_ == Base::kRealtime) return false;
+  if (ticks_ == 0 && !Timer::armed()) return true;
+  const std::int64_t due = alike ? first_unread() : saturating_add(first_unread(), host_now - now);
+  const std::int64_t value = relative ? saturating_sub(due, host_now) : due;
+  const itimerspec spec{to_timespec(interval_), to_timespec(std::max<std::int64_t>(value, 1))};
+  const int flags = relative ? 0 : TFD_TIMER_ABSTIME;
+  if (!arch::host_call(SYS_timerfd_settime, raw(placeholder), flags, &spec, nullptr).ok()) {
+    return false;
+  }
+  timers_.cancel(*this);
+  return true;
 }
 
 }  // namespace detent::fd

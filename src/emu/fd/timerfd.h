@@ -42,6 +42,11 @@ class TimerFd final : public File, private timebase::Timer, private timebase::Ju
   /// expiry that was being waited for.
   waitq::Attempt<std::size_t> read(std::span<std::byte> to) override;
   waitq::PollMask poll() override;
+  /// Not where the host's REALTIME is not the guest's, nor while changes of the clock are watched for.
+  bool hand_over(Fd placeholder, bool host_time) override;
+  /// Over TimerQueue::clear() in a forked child, which goes on with a copy.
+  [[nodiscard]] bool armed() const { return Timer::armed(); }
+  void arm_again() { timers_.arm(*this, timer_base_, expiry_); }
   [[nodiscard]] const char* kind() const override { return "timerfd"; }
   [[nodiscard]] std::string fdinfo() override;
 
@@ -55,6 +60,7 @@ class TimerFd final : public File, private timebase::Timer, private timebase::Ju
   std::uint64_t forward();
   std::uint64_t rearm();
   [[nodiscard]] std::int64_t remaining();
+  [[nodiscard]] std::int64_t first_unread() const;
   void start(std::int64_t value, bool absolute);
 
   timebase::TimerQueue& timers_;

@@ -5,6 +5,7 @@
 #include "detent/assert.h"
 #include "emu/arch/x86_64/host_call.h"
 #include "emu/arch/x86_64/interrupts.h"
+#include "emu/fd/timerfd.h"
 #include "emu/kernel/report.h"
 #include "emu/mem/user_copy_unsafe.h"
 #include "emu/process/boot.h"
@@ -174,7 +175,7 @@ void Kernel::join_session(int fd, int slot) {
 void Kernel::become_child(Task& survivor) {
   if (session_.active()) session_.become(child_slot_, raw(host_pid()));
   scheduler_.keep_only(survivor);
-  timers_.clear();
+  clear_timers();
   scenario_.rearm();
   futexes_.clear();
   poller_.reset_after_fork();
@@ -188,6 +189,21 @@ void Kernel::become_child(Task& survivor) {
   warned_.clear();
   stats_ = {};
   start_ticking();
+}
+
+// A forked child inherits no timers but those of its timerfds.
+void Kernel::clear_timers() {
+  std::set<fd::TimerFd*> armed;
+  process_.fds().for_each([&](Fd, fd::File& file) {
+    auto* timer = dynamic_cast<fd::TimerFd*>(&file);
+    if (timer != nullptr && timer->armed()) armed.insert(timer);
+  });
+  timers_.clear();
+  // In the order of numbers, not of addresses.
+  process_.fds().for_each([&](Fd, fd::File& file) {
+    auto* timer = dynamic_cast<fd::TimerFd*>(&file);
+    if (armed.erase(timer) != 0) timer->arm_again();
+  });
 }
 
 void Kernel::tell(std::string_view text) const {

@@ -56,6 +56,8 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   [[nodiscard]] sched::Scheduler& scheduler() { return scheduler_; }
   [[nodiscard]] trace::Chooser& chooser() { return chooser_; }
   [[nodiscard]] process::Process& process() { return process_; }
+  /// True if a timer of the host's may stand in for one of the guest's.
+  [[nodiscard]] bool host_keeps_time() const { return config_.time == TimeMode::kReal; }
   [[nodiscard]] bool time_is_virtual() { return time_.virtual_clock() != nullptr; }
   /// Notified when the host tells of a child (SIGCHLD), whatever the guest does with that signal.
   [[nodiscard]] waitq::WaitQueue& child_events() { return child_events_; }
@@ -127,6 +129,7 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
  private:
   void handle(Task& task, const arch::Trap& trap);
   std::optional<Errno> serve_recorded(Task& task, bool foreign_abi);
+  void clear_timers();
   bool emulate_rdtsc(Task& task, const arch::Trap& trap);
 
   Config config_;

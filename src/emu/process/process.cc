@@ -92,12 +92,16 @@ Tid Process::next_tid() {
 
 void Process::become_child(Tid pid, Task& survivor) {
   std::unique_ptr<Thread> kept = std::move(threads_.at(survivor.tid()));
+  threads_.erase(survivor.tid());
+  for_each_task([](Task& dropped) {
+    for (task::OnStack& linked : dropped.on_stack) linked.leave();
+  });
   threads_.clear();
   vm_clones_ = {};
   pid_ = pid;
   kept->task.set_tid(pid);
   threads_.emplace(pid, std::move(kept));
-  fds_.mark_foreign();
+  fds_.become_child();
   // fork(2): timers and CPU time are not inherited.
   posix_timers_.clear_for_fork();
   itimers_.clear();

@@ -14,10 +14,12 @@
 namespace detent::sched {
 
 /// A task that waits in a WaitQueue; lives on its kernel stack.
-class TaskWaiter final : public waitq::Waiter {
+class TaskWaiter final : public waitq::Waiter, public task::OnStack {
  public:
   TaskWaiter(Scheduler& scheduler, Task& task, waitq::PollMask interest, bool exclusive = false)
-      : Waiter(interest, exclusive), scheduler_(scheduler), task_(task) {}
+      : Waiter(interest, exclusive), scheduler_(scheduler), task_(task) {
+    task.on_stack.push_back(*this);
+  }
   /// True once a notification reached it.
   [[nodiscard]] bool woken() const { return woken_; }
 
@@ -28,6 +30,7 @@ class TaskWaiter final : public waitq::Waiter {
     scheduler_.make_ready(task_);
     return first;
   }
+  void leave() override { Waiter::unlink(); }
   Scheduler& scheduler_;
   Task& task_;
   bool woken_ = false;

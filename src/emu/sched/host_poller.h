@@ -71,6 +71,8 @@ class HostPoller {
   /// Tells which fds only this process can act on (both ends of a pipe it made): virtual time need not
   /// wait for those. `is_inside` outlives the poller.
   void set_inside_test(std::function<bool(Fd)> is_inside) { is_inside_ = std::move(is_inside); }
+  /// The poller's own host epoll instance, a kernel fd.
+  [[nodiscard]] int host_fd() const { return epoll_fd_; }
   /// After fork: the epoll instance is shared with the parent; make our own.
   void reset_after_fork();
 

@@ -41,6 +41,20 @@ struct WaitNote {
   Instant<Monotonic> since;
 };
 
+struct OnStackTag;
+using OnStackHook =
+    boost::intrusive::list_base_hook<boost::intrusive::tag<OnStackTag>,
+                                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+/// Something on a task's kernel stack that others link to. A fork drops the parent's other tasks without
+/// unwinding their stacks: it has this leave whatever it is linked in.
+class OnStack : public OnStackHook {
+ public:
+  virtual void leave() = 0;
+
+ protected:
+  ~OnStack() = default;
+};
+
 class Task : public boost::intrusive::list_base_hook<> {
  public:
   /// A task that starts in the guest at `initial`. `run` is the body of its fiber and never returns.
@@ -102,6 +116,9 @@ class Task : public boost::intrusive::list_base_hook<> {
   bool woken = false;
   bool interruptible = false;
   bool held = false;  ///< takes no turn (Scheduler::hold)
+  boost::intrusive::list<OnStack, boost::intrusive::base_hook<OnStackHook>,
+                         boost::intrusive::constant_time_size<false>>
+      on_stack;
   [[nodiscard]] arch::Fiber& fiber() { return fiber_; }
   [[nodiscard]] const KernelStack& kernel_stack() const { return stack_; }
 };
