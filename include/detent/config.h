@@ -29,6 +29,9 @@ namespace detent::emu {
 
 enum class TimeMode : std::uint8_t { kReal, kVirtual, kScaled };
 
+/// Which system call sites of the guest become jumps into the kernel.
+enum class PatchMode : std::uint8_t { kOff, kOn, kRandom };
+
 struct Config {
   TimeMode time = TimeMode::kReal;
   double scale = 1.0;                    ///< guest seconds per host second, for kScaled
@@ -46,6 +49,8 @@ struct Config {
   bool json_stacks = false;       ///< the report has pieces of the tasks' stacks
   std::uint32_t build_tag = 0;    ///< of the first program: first bytes of its build-id; 0: unknown
   char build_id[41] = "";
+  PatchMode patch = PatchMode::kOn;
+  char patch_skip[256] = "";  ///< files whose text is left as it is: names or paths, with commas
   bool strace = false;
   bool strace_deterministic = false;  ///< no addresses, no pids
   bool stats = false;

@@ -109,12 +109,12 @@ void boot_guest(const process::Booted& booted) {
   const loader::Image program = load(record, record.program_fd, false);
   loader::Image start = program;
   if (record.interpreter_fd >= 0) start = load(record, record.interpreter_fd, true);
-  loader::patch_auxiliary_vector(booted.stack_pointer, program,
-                                 record.interpreter_fd >= 0 ? start.base : 0, booted.filename);
-
   emu::set_syscall_names(syscalls::name_of);
   // Never destroyed: the process ends inside it.
   auto* kernel = new emu::Kernel(record.config, record.clocks, syscalls::dispatch);
+  loader::patch_auxiliary_vector(booted.stack_pointer, program,
+                                 record.interpreter_fd >= 0 ? start.base : 0, booted.filename,
+                                 kernel->vdso());
   process::Process& process = kernel->process();
   process.exe_path = record.exe_path;
   process.brk().start = process.brk().end = (program.end + 4095) & ~std::uint64_t{4095};

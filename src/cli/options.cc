@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
@@ -45,6 +46,26 @@ bool parse_seed(const std::string& text, std::uint64_t& seed) {
   return parsed.ec == std::errc() && parsed.ptr == end;
 }
 
+bool parse_patch(const RunOptions& options, emu::Config& config, std::string& problem) {
+  static constexpr std::pair<const char*, emu::PatchMode> kModes[] = {
+      {"on", emu::PatchMode::kOn},
+      {"off", emu::PatchMode::kOff},
+      {"random", emu::PatchMode::kRandom}};
+  const auto* mode =
+      std::ranges::find(kModes, options.patch, [](const auto& m) { return m.first; });
+  if (mode == std::end(kModes)) {
+    problem = fmt::format("--patch={}: expected on, off or random", options.patch);
+    return false;
+  }
+  config.patch = mode->second;
+  if (options.patch_skip.size() >= sizeof(config.patch_skip)) {
+    problem = fmt::format("--patch-skip: more than {} characters", sizeof(config.patch_skip) - 1);
+    return false;
+  }
+  options.patch_skip.copy(config.patch_skip, sizeof(config.patch_skip) - 1);
+  return true;
+}
+
 }  // namespace
 
 void add_run_options(CLI::App& command, RunOptions& options) {
@@ -69,6 +90,11 @@ void add_run_options(CLI::App& command, RunOptions& options) {
   command.add_option(
       "--io-grace", options.io_grace,
       "host time that virtual time leaves to host fds before it jumps (default 1ms)");
+  command.add_option(
+      "--patch", options.patch,
+      "system call sites become jumps: on (default), off, or random (each by the seed)");
+  command.add_option("--patch-skip", options.patch_skip,
+                     "files whose text stays as it is: names or paths, with commas");
   command.add_option("--strace", options.strace, "print every system call to stderr, or to FILE")
       ->expected(0, 1)
       ->default_str("-");
@@ -202,6 +228,7 @@ bool make_config(const RunOptions& options, emu::Config& config, std::string& pr
       !set_span("--time-budget", options.time_budget, config.time_budget_ns, problem)) {
     return false;
   }
+  if (!parse_patch(options, config, problem)) return false;
   config.strace_deterministic = options.strace_deterministic;
   config.stats = options.stats;
   config.wait_on_deadlock = options.wait_on_deadlock;

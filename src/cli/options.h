@@ -21,6 +21,8 @@ struct RunOptions {
   bool report_stacks = false;
   std::string syscall_cost = "1us";
   std::string io_grace = "1ms";
+  std::string patch = "on";
+  std::string patch_skip;
   std::string strace;  ///< empty: off; "-": stderr; else a file
   bool strace_deterministic = false;
   bool stats = false;

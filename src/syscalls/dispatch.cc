@@ -53,6 +53,13 @@ Result<long> serve(Task& task, long number, bool foreign_abi) {
   return found.adapter(task);
 }
 
+Result<long> serve_traced(Task& task, long number, bool foreign_abi) {
+  const StraceEntry entry = strace_enter(task, number);
+  const Result<long> result = serve(task, number, foreign_abi);
+  strace_exit(task, entry, result);
+  return result;
+}
+
 bool is_restart(Errno error) { return error.value >= 512; }
 
 }  // namespace
@@ -62,9 +69,8 @@ std::optional<Errno> dispatch(Task& task, bool foreign_abi) {
   const auto number = static_cast<long>(static_cast<std::int32_t>(task.user.regs.rax));
   task.current_syscall = number;
   if (number >= 0 && number < kTableSize) ++kernel.stats().calls[static_cast<std::size_t>(number)];
-  const StraceEntry entry = strace_enter(task, number);
-  const Result<long> result = serve(task, number, foreign_abi);
-  if (entry.enabled) strace_exit(task, entry, result);
+  const Result<long> result = kernel.config().strace ? serve_traced(task, number, foreign_abi)
+                                                     : serve(task, number, foreign_abi);
   if (!result.ok() && is_restart(result.error())) {
     task.user.regs.rax = static_cast<std::uint64_t>(-EINTR);
     return result.error();

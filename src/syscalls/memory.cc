@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "emu/arch/x86_64/host_call.h"
+#include "emu/arch/x86_64/site_patcher_unsafe.h"
 #include "emu/mem/address_limit.h"
 #include "emu/mem/user_copy_unsafe.h"
 #include "emu/process/process.h"
@@ -40,6 +41,11 @@ void note_mapping(Task& task, std::uint64_t at, std::uint64_t size, int flags, F
   }
 }
 
+// A program that is going to change its text finds it as it was.
+void restore_if_writable(std::uint64_t address, std::uint64_t size, int prot) {
+  if (prot & PROT_WRITE) arch::site_patcher().restore(address, address + size);
+}
+
 }  // namespace
 
 // A fixed mapping over the kernel fails as if the range were beyond the address space.
@@ -53,17 +59,20 @@ Result<long> sys_mmap(Task& task, std::uint64_t address, std::uint64_t size, int
       SYS_mmap, address, size, arch::host_arg(std::int64_t{prot}),
       arch::host_arg(std::int64_t{flags}), arch::host_arg(std::int64_t{raw(fd)}), offset)));
   note_mapping(task, static_cast<std::uint64_t>(at), page_up(size), flags, fd, offset);
+  if (fixed) arch::site_patcher().forget(address, address + page_up(size));
   return at;
 }
 
 Result<long> sys_mprotect(Task&, std::uint64_t address, std::uint64_t size, int prot) {
   if (mem::is_kernel_range(address, size)) return Errno{ENOMEM};
+  restore_if_writable(address, size, prot);
   return to_result(host_syscall(SYS_mprotect, address, size, static_cast<std::uint64_t>(prot)));
 }
 
 Result<long> sys_pkey_mprotect(Task&, std::uint64_t address, std::uint64_t size, int prot,
                                int key) {
   if (mem::is_kernel_range(address, size)) return Errno{ENOMEM};
+  restore_if_writable(address, size, prot);
   return to_result(host_syscall(SYS_pkey_mprotect, address, size, static_cast<std::uint64_t>(prot),
                                 arch::host_arg(std::int64_t{key})));
 }
@@ -81,12 +90,14 @@ Result<long> sys_munmap(Task& task, std::uint64_t address, std::uint64_t size) {
   if (!mem::is_kernel_range(address, size)) {
     const long done = TRY(to_result(host_syscall(SYS_munmap, address, size)));
     task.process().shared_mappings().remove(address, page_up(size));
+    arch::site_patcher().forget(address, address + page_up(size));
     return done;
   }
   if (address % kPage != 0 || size == 0) return Errno{EINVAL};
   for (const mem::Range& range : mem::kernel_ranges()) {
     const std::uint64_t end = address + size;
     if (address < range.begin) {
+      arch::site_patcher().forget(address, std::min(end, range.begin));
       TRY(to_result(host_syscall(SYS_munmap, address, std::min(end, range.begin) - address)));
     }
     if (end <= range.end) return 0;
@@ -95,6 +106,7 @@ Result<long> sys_munmap(Task& task, std::uint64_t address, std::uint64_t size) {
       address = range.end;
     }
   }
+  arch::site_patcher().forget(address, address + size);
   return to_result(host_syscall(SYS_munmap, address, size));
 }
 
@@ -102,6 +114,9 @@ Result<long> sys_mremap(Task& task, std::uint64_t address, std::uint64_t old_siz
                         std::uint64_t new_size, int flags, std::uint64_t new_address) {
   if (mem::is_kernel_range(address, old_size)) return Errno{EFAULT};
   if ((flags & MREMAP_FIXED) && mem::is_kernel_range(new_address, new_size)) return Errno{ENOMEM};
+  // Jumps are relative: text that moves must be the original one.
+  arch::site_patcher().restore(address, address + old_size);
+  if (flags & MREMAP_FIXED) arch::site_patcher().forget(new_address, new_address + new_size);
   const long at = TRY(to_result(host_syscall(SYS_mremap, address, old_size, new_size,
                                              static_cast<std::uint64_t>(flags), new_address)));
   task.process().shared_mappings().move(address, page_up(old_size), static_cast<std::uint64_t>(at),

@@ -11,6 +11,7 @@
 
 #include "emu/arch/x86_64/host_call.h"
 #include "emu/arch/x86_64/interrupts.h"
+#include "emu/arch/x86_64/site_patcher_unsafe.h"
 #include "emu/fd/hand_over.h"
 #include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
@@ -46,6 +47,8 @@ Result<long> fork_host(Task& task, const CloneRequest& request) {
 void start_child(Task& task, const CloneRequest& request) {
   arch::UserRegs& regs = task.user.regs;
   task.kernel().become_child(task);
+  // The parent's record of patches is from before the fork, and the text is one.
+  if (request.flags & CLONE_VM) arch::site_patcher().suspend();
   if (request.stack != 0) regs.rsp = request.stack;
   if (request.flags & CLONE_SETTLS) regs.fs_base = request.tls;
   task.clear_child_tid = (request.flags & CLONE_CHILD_CLEARTID) ? request.child_tid : 0;

@@ -63,6 +63,7 @@ void ClockSet::apply_frequency(Frequency total) {
   if (source_->set_frequency(total)) return;
   source_ = &slewed_.emplace(*source_, 1.0);
   static_cast<void>(source_->set_frequency(total));
+  notify();
 }
 
 void ClockSet::set_raw_offset(std::int64_t ns) {

@@ -17,8 +17,9 @@
 
 namespace detent::timebase {
 
-/// Told of every discontinuous change of CLOCK_REALTIME (settime, step, suspend): what
-/// TFD_TIMER_CANCEL_ON_SET waits for. Linked while alive; unlinks itself. on_jump() may unlink its
+/// Told of every discontinuous change of CLOCK_REALTIME (settime, step, suspend), which is what
+/// TFD_TIMER_CANCEL_ON_SET waits for, and when MONOTONIC is put before its source (bent()). Linked
+/// while alive; unlinks itself. on_jump() may unlink its
 /// own listener and no other.
 class JumpListener : public boost::intrusive::list_base_hook<
                          boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {

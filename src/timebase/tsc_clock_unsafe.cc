@@ -91,6 +91,7 @@ Instant<Monotonic> TscClock::now() {
   std::uint64_t tsc = read_tsc();
   if (!line_.covers(tsc)) {
     line_.resync(sample_host_clock(kResyncTries));
+    if (hook_ != nullptr) hook_(hook_context_);
     tsc = read_tsc();
   }
   last_ = std::max(last_, line_.at(tsc));

@@ -44,9 +44,16 @@ class TscClock final : public ClockSource {
   /// TscLine::Parameters) calls now() instead.
   using Line = TscLine::Parameters;
   [[nodiscard]] const Line& line() const { return line_.parameters(); }
+  /// `hook(context)` is called whenever the line has changed, in whatever context now() was called.
+  void set_resync_hook(void (*hook)(void*), void* context) {
+    hook_ = hook;
+    hook_context_ = context;
+  }
 
  private:
   TscLine line_;
+  void (*hook_)(void*) = nullptr;
+  void* hook_context_ = nullptr;
   std::int64_t last_;
 };
 

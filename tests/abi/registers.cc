@@ -466,11 +466,11 @@ TEST(vector_state_survives_futex_switches_of_many_threads) {
     for (unsigned i = 0; i < 30; ++i) {
       unsigned now;
       while ((now = __atomic_load_n(&turn, __ATOMIC_ACQUIRE)) % 4 != me) {
-        CallWithVectors(me * 100 + i, SYS_futex, reinterpret_cast<long>(&turn), FUTEX_WAIT_PRIVATE,
+        CallWithVectors(me * 101 + i, SYS_futex, reinterpret_cast<long>(&turn), FUTEX_WAIT_PRIVATE,
                         now);
       }
       __atomic_store_n(&turn, now + 1, __ATOMIC_RELEASE);
-      CallWithVectors(me * 100 + i, SYS_futex, reinterpret_cast<long>(&turn), FUTEX_WAKE_PRIVATE,
+      CallWithVectors(me * 101 + i, SYS_futex, reinterpret_cast<long>(&turn), FUTEX_WAKE_PRIVATE,
                       100);
     }
   };

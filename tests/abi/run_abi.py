@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs a guest natively and under detent, and compares exit status and stdout byte for byte.
 
-    run_abi.py GUEST [--detent PATH] [--time real|virtual] [--timeout SECONDS] [--never-natively] [TEST...]
+    run_abi.py GUEST [--detent PATH] [--time real|virtual] [--patch on|off|random] [--timeout SECONDS]
+               [--never-natively] [TEST...]
 
 Without --detent the guest is run natively only. With --never-natively it is run under detent only (it sets
 the clock), and must pass. Ends with the line "N passed, N failed", where each
@@ -85,6 +86,7 @@ def main():
     parser.add_argument('args', nargs='*', help='names of tests to run')
     parser.add_argument('--detent', help='path of the detent executable')
     parser.add_argument('--time', choices=['real', 'virtual'], default='real')
+    parser.add_argument('--patch', choices=['on', 'off', 'random'], default='on')
     parser.add_argument('--timeout', type=float, default=60, help='seconds for each run')
     parser.add_argument('--never-natively', action='store_true')
     options = parser.parse_args()
@@ -94,7 +96,8 @@ def main():
     guest = [os.path.abspath(options.guest), *options.args]
     runs = [] if options.never_natively else [Run('native', guest, options.timeout)]
     if options.detent:
-        command = [os.path.abspath(options.detent), 'run', f'--time={options.time}', '--', *guest]
+        command = [os.path.abspath(options.detent), 'run', f'--time={options.time}',
+                   f'--patch={options.patch}', '--', *guest]
         runs.append(Run(f'detent --time={options.time}', command, options.timeout))
 
     failed = set()

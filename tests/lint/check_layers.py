@@ -18,7 +18,7 @@ ROWS = [  # bottom to top
     ("emu/mem",),
     ("emu/task",),
     ("emu/sched",),
-    ("emu/fd", "emu/signal", "emu/loader"),
+    ("emu/fd", "emu/signal", "emu/loader", "emu/vdso"),
     ("emu/process",),
     ("emu/kernel",),  # and files directly in src/emu/
     ("syscalls",),

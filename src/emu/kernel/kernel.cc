@@ -2,15 +2,20 @@
 
 #include <sys/syscall.h>
 
+#include <algorithm>
+
 #include "detent/assert.h"
 #include "emu/arch/x86_64/host_call.h"
 #include "emu/arch/x86_64/interrupts.h"
 #include "emu/fd/timerfd.h"
+#include "emu/arch/x86_64/site_patcher_unsafe.h"
+#include "emu/kernel/fast_calls_unsafe.h"
 #include "emu/kernel/report.h"
 #include "emu/mem/user_copy_unsafe.h"
 #include "emu/process/boot.h"
 #include "emu/signal/outside.h"
 #include "emu/signal/task_signals.h"
+#include "emu/vdso/vdso_clock_unsafe.h"
 #include "timebase/scaled_clock.h"
 #include "timebase/tsc_clock_unsafe.h"
 
@@ -25,6 +30,25 @@ constexpr int kTickMilliseconds = 4;
 std::int64_t time_limit(const Config& config, timebase::ClockSet& clocks) {
   if (config.time_budget_ns == 0) return INT64_MAX;
   return saturating_add(clocks.monotonic().ns(), config.time_budget_ns);
+}
+
+// True if one of the names in `list` (with commas between them) is `path` or its last part.
+bool is_listed(std::string_view list, std::string_view path) {
+  const std::string_view file = path.substr(path.rfind('/') + 1);
+  while (!list.empty()) {
+    const std::string_view name = list.substr(0, list.find(','));
+    list.remove_prefix(std::min(name.size() + 1, list.size()));
+    if (name == path || name == file) return true;
+  }
+  return false;
+}
+
+// In random mode a site's fate depends on the seed and on where it is in its file: the same in every process.
+bool may_patch(const Config& config, std::string_view path, std::uint64_t offset) {
+  if (is_listed(config.patch_skip, path)) return false;
+  if (config.patch != PatchMode::kRandom) return true;
+  const std::uint64_t mixed = (offset ^ config.seed) * 0x9e3779b97f4a7c15;
+  return (mixed >> 63) != 0;
 }
 
 Tid host_pid() { return static_cast<Tid>(host_call(SYS_getpid).value()); }
@@ -43,6 +67,8 @@ Kernel::Kernel(const Config& config, const ClockState& clocks, Dispatch dispatch
                  {Duration::nanoseconds(config.syscall_cost_ns), Duration::milliseconds(10),
                   Duration::nanoseconds(config.io_grace_ns), time_limit(config, time_.clocks())}),
       process_(host_pid(), *this, scheduler_, *this, time_.clocks(), timers_) {
+  enable_patching();
+  provide_vdso();
   poller_.set_inside_test([this](Fd fd) { return process_.fds().is_inside(fd); });
   scenario_.start(clocks.events);
 }
@@ -67,39 +93,50 @@ void Kernel::start_recording(const trace::Profile& profile) {
   chooser_.activate(std::move(schedule), profile, record_);
 }
 
+Kernel::~Kernel() = default;
+
 void Kernel::run_task(void* argument) {
   Task& task = *static_cast<Task*>(argument);
   Kernel& kernel = task.kernel();
   kernel.scheduler_.arrived();
   for (;;) {
-    const arch::Trap trap = arch::enter_guest(task.user);
+    set_fast_tid(raw(task.tid()));
+    const arch::Trap& trap = arch::enter_guest(task.user);
     kernel.handle(task, trap);
   }
 }
 
+// `trap` holds until another task enters the guest, which may be while this one is in here.
 void Kernel::handle(Task& task, const arch::Trap& trap) {
-  std::optional<Errno> restart;
   task.current_syscall = -1;
   scheduler_.before_trap();
   switch (trap.kind) {
     case arch::TrapKind::kSyscall:
-      ++stats_.traps;
-      restart = chooser_.active() ? serve_recorded(task, trap.foreign_abi)
-                                  : dispatch_(task, trap.foreign_abi);
-      break;
+      count_trap(task);
+      return serve_call(task, trap.foreign_abi);
     case arch::TrapKind::kFault:
       ++stats_.faults;
       if (!emulate_rdtsc(task, trap)) task.signals->force_fault(trap);
-      break;
+      return after_call(task, std::nullopt);
+    case arch::TrapKind::kMoved:
+      ++stats_.moved;
+      return;
     case arch::TrapKind::kInterrupt:
       ++stats_.interrupts;
-      break;
+      scheduler_.after_interrupt(task);
+      if (task.signal_pending) task.signals->deliver(std::nullopt, task.current_syscall);
+      return;
   }
-  if (trap.kind == arch::TrapKind::kInterrupt) {
-    scheduler_.after_interrupt(task);
-  } else {
-    scheduler_.after_trap(task);
-  }
+}
+
+void Kernel::serve_call(Task& task, bool foreign_abi) {
+  const std::optional<Errno> restart =
+      chooser_.active() ? serve_recorded(task, foreign_abi) : dispatch_(task, foreign_abi);
+  after_call(task, restart);
+}
+
+void Kernel::after_call(Task& task, std::optional<Errno> restart) {
+  scheduler_.after_trap(task);
   if (restart || task.signal_pending) task.signals->deliver(restart, task.current_syscall);
 }
 
@@ -112,6 +149,46 @@ std::optional<Errno> Kernel::serve_recorded(Task& task, bool foreign_abi) {
   chooser_.finish(task.trace, static_cast<long>(task.user.regs.rax));
   record_.finished(task);
   return restart;
+}
+
+void Kernel::count_trap(const Task& task) {
+  ++stats_.traps;
+  const std::uint64_t return_address = task.user.regs.rip;
+  if (!arch::site_patcher().on_trap(return_address)) return;
+  // Tasks in the same call return to an address that is now in the middle of a jump.
+  process_.for_each_task([&](Task& other) {
+    if (other.user.regs.rip == return_address) other.user.require_full_restore();
+  });
+}
+
+void Kernel::provide_vdso() {
+  if (time_.tsc_clock() == nullptr) return;
+  vdso_ = vdso::map_image();
+  if (vdso_ == 0) return;
+  vdso_clock_ = std::make_unique<vdso::VdsoClock>(*time_.tsc_clock(), time_.clocks());
+}
+
+void Kernel::enable_patching() {
+  if (config_.patch == PatchMode::kOff) return;
+  const auto serve = [](void* context) {
+    auto& kernel = *static_cast<Kernel*>(context);
+    Task& task = kernel.scheduler_.current();
+    ++kernel.stats_.patched;
+    task.current_syscall = -1;
+    kernel.scheduler_.before_trap();
+    kernel.serve_call(task, false);
+    set_fast_tid(raw(task.tid()));
+  };
+  const std::uint32_t door = arch::install_call_handler(serve, this);
+  arch::site_patcher().enable(
+      [this](std::string_view path, std::uint64_t offset) {
+        return may_patch(config_, path, offset);
+      },
+      door);
+  const bool recorded = config_.json_fd >= 0 || config_.schedule_fd >= 0 || config_.strace;
+  const bool plain = config_.time == TimeMode::kReal && config_.time_budget_ns == 0 && !recorded &&
+                     std::string_view(config_.strategy) == "fifo";
+  if (plain) enable_fast_calls(futexes_);
 }
 
 // With the TSC switched off (virtual time) RDTSC and RDTSCP fault: the guest reads the virtual clock.

@@ -29,10 +29,16 @@
 #include "timebase/timer_queue.h"
 #include "waitq/futex_table.h"
 
+namespace detent::vdso {
+class VdsoClock;
+}
+
 namespace detent::emu {
 
 struct Stats {
   std::uint64_t traps = 0;
+  std::uint64_t patched = 0;  ///< system calls by patched sites
+  std::uint64_t moved = 0;    ///< jumps to instructions that a patch has moved
   std::uint64_t faults = 0;
   std::uint64_t interrupts = 0;
   std::array<std::uint64_t, 512> calls{};
@@ -45,6 +51,7 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   using Dispatch = std::optional<Errno> (*)(Task& task, bool foreign_abi);
 
   Kernel(const Config& config, const ClockState& clocks, Dispatch dispatch);
+  ~Kernel();
 
   [[nodiscard]] const Config& config() const { return config_; }
   /// The clocks and what is still to happen to them, for the next image.
@@ -62,6 +69,8 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   /// Notified when the host tells of a child (SIGCHLD), whatever the guest does with that signal.
   [[nodiscard]] waitq::WaitQueue& child_events() { return child_events_; }
   [[nodiscard]] Stats& stats() { return stats_; }
+  /// Where the guest's vDSO lies, for AT_SYSINFO_EHDR; 0: it has none.
+  [[nodiscard]] std::uint64_t vdso() const { return vdso_; }
 
   /// Makes the chooser active if the configuration asks for a strategy, a replay or a report.
   void start_recording(const trace::Profile& profile);
@@ -130,11 +139,18 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   void handle(Task& task, const arch::Trap& trap);
   std::optional<Errno> serve_recorded(Task& task, bool foreign_abi);
   void clear_timers();
+  void serve_call(Task& task, bool foreign_abi);
+  void after_call(Task& task, std::optional<Errno> restart);
+  void count_trap(const Task& task);
+  void enable_patching();
+  void provide_vdso();
   bool emulate_rdtsc(Task& task, const arch::Trap& trap);
 
   Config config_;
   Dispatch dispatch_;
   TimeSource time_;
+  std::uint64_t vdso_ = 0;
+  std::unique_ptr<vdso::VdsoClock> vdso_clock_;
   timebase::TimerQueue timers_;
   timebase::Scenario scenario_;
   waitq::FutexTable futexes_;

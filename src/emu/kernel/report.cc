@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "emu/arch/x86_64/site_patcher_unsafe.h"
+#include "emu/kernel/fast_calls_unsafe.h"
 #include "emu/kernel/kernel.h"
 
 namespace detent::emu {
@@ -32,6 +34,10 @@ void print_tasks(Kernel& kernel) {
                         task.waiting.object, seconds);
   });
   kernel.tell(text);
+}
+
+double percent(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
 }
 
 }  // namespace
@@ -77,15 +83,25 @@ void print_time_budget(Kernel& kernel) {
 
 void print_stats(Kernel& kernel) {
   const Stats& stats = kernel.stats();
+  std::uint64_t fast = 0;
+  for (long number = 0; number < static_cast<long>(stats.calls.size()); ++number) {
+    fast += fast_calls_made(number);
+  }
+  const std::uint64_t patched = stats.patched + fast;
   const sched::SchedulerStats& sched = kernel.scheduler().stats();
   std::string text = fmt::format(
-      "detent: system calls by trap {}, faults {}, host interrupts {}\n"
+      "detent: system calls by patched sites {} ({:.1f} %), by trap {}; {} sites patched, {} fast "
+      "calls\n"
+      "detent: faults {}, host interrupts {}, jumps to moved instructions {}\n"
       "detent: task switches {}, idle waits {}, timers fired {}, ticks {}\n",
-      stats.traps, stats.faults, stats.interrupts, sched.switches, sched.idle_waits,
-      sched.timers_fired, sched.ticks);
+      patched, percent(patched, patched + stats.traps), stats.traps,
+      arch::site_patcher().patched_sites(), fast, stats.faults, stats.interrupts, stats.moved,
+      sched.switches, sched.idle_waits, sched.timers_fired, sched.ticks);
   std::vector<std::pair<std::uint64_t, long>> calls;
   for (std::size_t nr = 0; nr < stats.calls.size(); ++nr) {
-    if (stats.calls[nr] != 0) calls.emplace_back(stats.calls[nr], static_cast<long>(nr));
+    const auto number = static_cast<long>(nr);
+    const std::uint64_t count = stats.calls[nr] + fast_calls_made(number);
+    if (count != 0) calls.emplace_back(count, number);
   }
   std::ranges::stable_sort(calls, std::greater<>(), [](const auto& call) { return call.first; });
   for (const auto& [count, nr] : calls)

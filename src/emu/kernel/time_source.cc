@@ -12,10 +12,12 @@ namespace {
 constexpr std::int64_t kVirtualUptime = 1000 * kNanosPerSecond;
 constexpr std::int64_t kVirtualEpoch = 1'767'225'600 * kNanosPerSecond;
 
-std::unique_ptr<timebase::ClockSource> host_clock(const ClockState& state) {
-  const auto shown = Instant<Monotonic>::from_ns(state.host_ns);
-  if (timebase::TscClock::available()) return std::make_unique<timebase::TscClock>(shown);
-  return std::make_unique<timebase::HostClock>();
+std::unique_ptr<timebase::ClockSource> host_clock(const ClockState& state,
+                                                  timebase::TscClock** tsc) {
+  if (!timebase::TscClock::available()) return std::make_unique<timebase::HostClock>();
+  auto clock = std::make_unique<timebase::TscClock>(Instant<Monotonic>::from_ns(state.host_ns));
+  *tsc = clock.get();
+  return clock;
 }
 
 // REALTIME and BOOTTIME where this is the first program.
@@ -41,8 +43,9 @@ void TimeSource::make_virtual(const ClockState& state) {
 }
 
 void TimeSource::make_real(const Config& config, const ClockState& state) {
-  host_ = host_clock(state);
+  host_ = host_clock(state, &tsc_clock_);
   if (config.time != TimeMode::kScaled && !state.bent) return;
+  tsc_clock_ = nullptr;
   const double factor = config.time == TimeMode::kScaled ? config.scale : 1.0;
   if (!state.valid) {
     source_ = std::make_unique<timebase::ScaledClock>(*host_, factor);

@@ -6,6 +6,7 @@
 
 #include "detent/config.h"
 #include "timebase/clock_set.h"
+#include "timebase/tsc_clock_unsafe.h"
 #include "timebase/virtual_clock.h"
 
 namespace detent::emu {
@@ -17,6 +18,8 @@ class TimeSource {
   [[nodiscard]] timebase::ClockSet& clocks() { return *clocks_; }
   /// Null unless time is virtual.
   [[nodiscard]] timebase::VirtualClock* virtual_clock() { return virtual_clock_; }
+  /// Null unless time is real and read from the TSC.
+  [[nodiscard]] timebase::TscClock* tsc_clock() { return tsc_clock_; }
   /// For the next image, without events.
   [[nodiscard]] ClockState state();
 
@@ -27,6 +30,7 @@ class TimeSource {
   std::unique_ptr<timebase::ClockSource> host_;    // null where time is virtual
   std::unique_ptr<timebase::ClockSource> source_;  // null where it is host_
   timebase::VirtualClock* virtual_clock_ = nullptr;
+  timebase::TscClock* tsc_clock_ = nullptr;
   std::unique_ptr<timebase::ClockSet> clocks_;
 };
 

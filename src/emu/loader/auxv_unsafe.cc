@@ -17,7 +17,7 @@ Elf64_auxv_t* auxiliary_vector(std::uint64_t stack_pointer) {
 }  // namespace
 
 void patch_auxiliary_vector(std::uint64_t stack_pointer, const Image& program, std::uint64_t base,
-                            std::uint64_t filename) {
+                            std::uint64_t filename, std::uint64_t vdso) {
   for (Elf64_auxv_t* entry = auxiliary_vector(stack_pointer); entry->a_type != AT_NULL; ++entry) {
     switch (entry->a_type) {
       case AT_PHDR:
@@ -35,9 +35,10 @@ void patch_auxiliary_vector(std::uint64_t stack_pointer, const Image& program, s
       case AT_EXECFN:
         entry->a_un.a_val = filename;
         break;
-      // The host's vDSO would tell the host's time; the rseq area is the kernel's to keep.
+      // The host's vDSO would tell the host's time.
       case AT_SYSINFO_EHDR:
-        entry->a_type = AT_IGNORE;
+        if (vdso == 0) entry->a_type = AT_IGNORE;
+        entry->a_un.a_val = vdso;
         break;
       default:
         break;

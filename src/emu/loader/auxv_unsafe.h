@@ -9,10 +9,10 @@
 namespace detent::loader {
 
 /// Rewrites the vector behind the environment of the stack whose argc lies at `stack_pointer`:
-/// AT_PHDR, AT_PHNUM, AT_ENTRY, AT_BASE and AT_EXECFN name the guest, AT_SYSINFO_EHDR goes. `base`: the
-/// interpreter's load address or 0. Source: fs/binfmt_elf.c create_elf_tables().
+/// AT_PHDR, AT_PHNUM, AT_ENTRY, AT_BASE and AT_EXECFN name the guest. `base`: the interpreter's load
+/// address or 0. `vdso`: the image for AT_SYSINFO_EHDR, which goes if that is 0. Source: fs/binfmt_elf.c create_elf_tables().
 void patch_auxiliary_vector(std::uint64_t stack_pointer, const Image& program, std::uint64_t base,
-                            std::uint64_t filename);
+                            std::uint64_t filename, std::uint64_t vdso);
 
 /// Overwrites the 16 bytes of AT_RANDOM.
 void set_random_bytes(std::uint64_t stack_pointer, std::uint64_t low, std::uint64_t high);

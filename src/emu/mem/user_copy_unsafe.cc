@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "emu/arch/x86_64/site_patcher_unsafe.h"
+
 extern "C" {
 long detent_copy(void* to, const void* from, std::size_t size);
 long detent_load32(const void* from, std::uint32_t* value);
@@ -13,15 +15,21 @@ namespace {
 
 constexpr std::uint64_t kUserEnd = 0x7ffffffff000;  // TASK_SIZE_MAX with 4-level paging
 
-bool acceptable(std::uint64_t address, std::uint64_t size) {
-  return is_user_range(address, size) && !is_kernel_range(address, size);
-}
-
-void* pointer(std::uint64_t address) { return reinterpret_cast<void*>(address); }
-
 bool overlaps(std::uint64_t address, std::uint64_t size, std::uint64_t begin, std::uint64_t end) {
   return address < end && address + size > begin;
 }
+
+bool is_kernel_data(std::uint64_t address, std::uint64_t size) {
+  return overlaps(address, size, kImageBase, kImageLimit) ||
+         overlaps(address, size, kHeapBase, kReservedEnd);
+}
+
+// Trampolines are not asked for: they can't be written, and reading them does no harm.
+bool acceptable(std::uint64_t address, std::uint64_t size) {
+  return is_user_range(address, size) && !is_kernel_data(address, size);
+}
+
+void* pointer(std::uint64_t address) { return reinterpret_cast<void*>(address); }
 
 }  // namespace
 
@@ -31,13 +39,21 @@ bool is_user_range(std::uint64_t address, std::uint64_t size) {
 
 void* guest_pointer(std::uint64_t address) { return pointer(address); }
 
-std::array<Range, 2> kernel_ranges() {
-  return {{{kImageBase, kImageLimit}, {kHeapBase, kReservedEnd}}};
+std::vector<Range> kernel_ranges() {
+  std::vector<Range> ranges{{kImageBase, kImageLimit}, {kHeapBase, kReservedEnd}};
+  for (const arch::AddressRange& region : arch::site_patcher().regions()) {
+    ranges.push_back({region.begin, region.end});
+  }
+  std::ranges::sort(ranges, {}, &Range::begin);
+  return ranges;
 }
 
 bool is_kernel_range(std::uint64_t address, std::uint64_t size) {
-  return overlaps(address, size, kImageBase, kImageLimit) ||
-         overlaps(address, size, kHeapBase, kReservedEnd);
+  if (is_kernel_data(address, size)) return true;
+  const auto regions = arch::site_patcher().regions();
+  return std::ranges::any_of(regions, [&](const arch::AddressRange& region) {
+    return overlaps(address, size, region.begin, region.end);
+  });
 }
 
 Result<void> copy_in_bytes(void* to, std::uint64_t from, std::size_t size) {

@@ -2,12 +2,12 @@
 // with no host call on the way. Addresses inside the kernel's own memory are refused as if unmapped.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "detent/result.h"
 #include "detent/user_ptr.h"
@@ -49,7 +49,7 @@ bool is_user_range(std::uint64_t address, std::uint64_t size);
 /// A guest address as a pointer, only for handing on to the host (iovec, msghdr).
 void* guest_pointer(std::uint64_t address);
 
-/// The kernel's memory (image, heap, stacks). Guest mappings may not touch it.
+/// The kernel's memory (image, heap, stacks, trampolines). Guest mappings may not touch it.
 bool is_kernel_range(std::uint64_t address, std::uint64_t size);
 
 /// Fixed places, the same in every process (docs/architecture.md, "Memory").
@@ -70,6 +70,6 @@ struct Range {
   std::uint64_t end;
 };
 /// The kernel's ranges, lowest first.
-std::array<Range, 2> kernel_ranges();
+std::vector<Range> kernel_ranges();
 
 }  // namespace detent::mem

@@ -91,7 +91,6 @@ Wake Scheduler::park(Task& current, std::optional<Deadline> deadline, bool inter
       timer.arm(*deadline);
     }
     if (interruptible && current.signal_pending) return Wake::kInterrupted;
-    current.waiting.since = clocks_.monotonic();
     current.state = task::State::kBlocked;
     current.interruptible = interruptible;
     switch_from(current);
@@ -135,18 +134,23 @@ void Scheduler::keep_only(Task& survivor) {
 
 void Scheduler::switch_from(Task& from) {
   stop_slice(from);
-  hand_over(from, next_ready());
+  const std::uint64_t waits = stats_.idle_waits;
+  Task& next = next_ready();
+  if (stats_.idle_waits != waits) slice_start_ = clocks_.monotonic().ns();
+  hand_over(from, next);
 }
 
+// One reading ends this slice, starts the next and says since when the task waits.
 void Scheduler::stop_slice(Task& from) {
   const Instant<Monotonic> now = clocks_.monotonic();
   from.cpu_time = from.cpu_time + (now - Instant<Monotonic>::from_ns(slice_start_));
+  if (from.state == task::State::kBlocked) from.waiting.since = now;
+  slice_start_ = now.ns();
 }
 
 void Scheduler::hand_over(Task& from, Task& next) {
   next.state = task::State::kRunning;
   current_ = &next;
-  slice_start_ = clocks_.monotonic().ns();
   if (&next == &from) return;
   ++stats_.switches;
   arch::Fiber::switch_to(from.fiber(), next.fiber());
@@ -287,10 +291,13 @@ void Scheduler::after_trap(Task& current) {
   const bool fired = expire_due();
   check_time_limit();
   if (ready_.empty()) return;
-  const Duration used = clocks_.monotonic() - Instant<Monotonic>::from_ns(slice_start_);
-  const bool slice_over = virtual_clock_ != nullptr && used >= options_.quantum;
-  if (fired || slice_over) return yield(current);
+  if (fired || slice_over()) return yield(current);
   offer_switch(current, trace::Choice::kSwitchExit);
+}
+
+bool Scheduler::slice_over() const {
+  if (virtual_clock_ == nullptr) return false;
+  return virtual_clock_->now() - Instant<Monotonic>::from_ns(slice_start_) >= options_.quantum;
 }
 
 void Scheduler::after_interrupt(Task& current) {

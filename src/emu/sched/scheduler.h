@@ -134,6 +134,7 @@ class Scheduler {
   void idle_virtual(std::optional<Instant<Monotonic>> deadline);
   void idle_in_session(std::optional<Instant<Monotonic>> deadline);
   bool expire_due();
+  [[nodiscard]] bool slice_over() const;
   void take_ticks(Task& current);
   void take_ticks_virtual(Task& current, unsigned ticks);
 

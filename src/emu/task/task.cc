@@ -9,6 +9,6 @@ Task::Task(Tid tid, process::Process& process, emu::Kernel& kernel, const arch::
       tid_(tid),
       process_(process),
       kernel_(kernel),
-      fiber_(stack_.top(), KernelStack::kSize, run, this) {}
+      fiber_(stack_.top(), run, this) {}
 
 }  // namespace detent::task

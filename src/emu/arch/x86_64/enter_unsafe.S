@@ -23,6 +23,11 @@
 #define S_XSAVE 160
 #define S_FULL 168
 #define S_IRET 176
+#define S_RESUME_RIP 216
+#define S_RESUME_TARGET 224
+#define S_REGISTERS 232
+#define S_BY_HAND 240
+#define S_MXCSR 244
 
 #define CPU_CURRENT 0
 #define CPU_KERNEL_RSP 8
@@ -32,6 +37,24 @@
 #define CPU_INTERRUPT 40
 #define CPU_FSGSBASE 44
 #define CPU_NOT_ENTERED 48
+#define CPU_VECTOR_MODE 52
+#define CPU_GUEST_RSP 64
+#define CPU_TARGET 72
+#define CPU_FAST_BUDGET 80
+
+// Of detent_fast_table (kernel/fast_calls_unsafe.cc).
+#define FAST_LIMIT 256
+#define FAST_IN_A_ROW 64
+
+#define MODE_XSAVE 0
+#define MODE_AVX 1
+#define MODE_AVX512 2
+
+// Rounding and exception masks as the C ABI wants them; the sticky flags below do not matter.
+#define MXCSR_CONTROL 0xffc0
+#define MXCSR_DEFAULT 0x1f80
+// TF, DF, AC.
+#define FLAGS_TO_CLEAR 0x40500
 
 #define UC_RIP 168
 
@@ -53,12 +76,31 @@ detent_enter_guest:
         pushq   %r14
         pushq   %r15
         subq    $8, %rsp
+        // rdi = the state to enter from, rsp = below the frame that .Lleave takes off.
+.Lenter:
         movq    %rsp, detent_cpu+CPU_KERNEL_RSP
         movq    %rdi, detent_cpu+CPU_CURRENT
-        movl    detent_cpu+CPU_XMASK, %eax
-        movl    detent_cpu+CPU_XMASK+4, %edx
-        movq    S_XSAVE(%rdi), %r8
-        xrstor64 (%r8)
+        cmpl    $0, S_BY_HAND(%rdi)
+        je      .Lload_image
+        cmpq    %rdi, detent_x87_owner
+        jne     .Lload_x87
+.Lx87_loaded:
+        movq    S_REGISTERS(%rdi), %r8
+        cmpl    $MODE_AVX512, detent_cpu+CPU_VECTOR_MODE
+        jne     .Lload_ymm
+        .irp    n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+        vmovdqa64 64*\n(%r8), %zmm\n
+        .endr
+        .irp    n, 0,1,2,3,4,5,6,7
+        kmovq   2048+8*\n(%r8), %k\n
+        .endr
+.Lymm_loaded:
+        ldmxcsr S_MXCSR(%rdi)
+.Lvectors_loaded:
+        movq    S_RIP(%rdi), %rax
+        cmpq    S_RESUME_RIP(%rdi), %rax
+        cmoveq  S_RESUME_TARGET(%rdi), %rax
+        movq    %rax, detent_cpu+CPU_TARGET
         movq    S_GS(%rdi), %rsi
         cmpq    %rsi, detent_cpu+CPU_LOADED_GS
         jne     .Lload_gs
@@ -95,7 +137,7 @@ detent_enter_begin:
         movq    S_R15(%rcx), %r15
         movq    S_RSP(%rcx), %rsp
         movq    S_RIP(%rcx), %rcx
-        jmp     *%rcx
+        jmp     *detent_cpu+CPU_TARGET
 .Lfull_restore:
         movq    S_RAX(%rdi), %rax
         movq    S_RBX(%rdi), %rbx
@@ -124,6 +166,31 @@ detent_enter_begin:
         .globl  detent_enter_end
 detent_enter_end:
 
+.Lload_image:
+        movq    %rdi, %rbx
+        cmpq    $0, detent_x87_owner
+        je      1f
+        cmpq    %rdi, detent_x87_owner
+        je      1f
+        call    detent_save_x87
+1:      movq    %rbx, %rdi
+        movq    %rdi, detent_x87_owner
+        movl    detent_cpu+CPU_XMASK, %eax
+        movl    detent_cpu+CPU_XMASK+4, %edx
+        movq    S_XSAVE(%rdi), %r8
+        xrstor64 (%r8)
+        jmp     .Lvectors_loaded
+.Lload_x87:
+        movq    %rdi, %rbx
+        call    detent_switch_x87
+        movq    %rbx, %rdi
+        jmp     .Lx87_loaded
+.Lload_ymm:
+        .irp    n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+        vmovdqa 32*\n(%r8), %ymm\n
+        .endr
+        jmp     .Lymm_loaded
+
 .Lload_gs:
         movq    %rsi, detent_cpu+CPU_LOADED_GS
         cmpl    $0, detent_cpu+CPU_FSGSBASE
@@ -143,8 +210,7 @@ detent_enter_abort:
         movl    $1, detent_cpu+CPU_NOT_ENTERED
         call    .Lrestore_kernel_fs
         movq    detent_cpu+CPU_KERNEL_RSP, %rsp
-        fninit
-        pushq   $0x1f80
+        pushq   $MXCSR_DEFAULT
         ldmxcsr (%rsp)
         addq    $8, %rsp
         cld
@@ -159,6 +225,155 @@ detent_enter_abort:
         ret
         .cfi_endproc
         .size   detent_enter_guest, .-detent_enter_guest
+
+// A patched call site comes here from its trampoline (patch_plan.h), with rcx = its return address, r11 = where
+// the trampoline goes on, and all else the guest's, rsp and FS included.
+        .globl  detent_patched_entry
+        .type   detent_patched_entry, @function
+detent_patched_entry:
+        movq    %rsp, detent_cpu+CPU_GUEST_RSP
+        movq    detent_cpu+CPU_KERNEL_RSP, %rsp
+        pushfq
+        pushq   %rcx
+        pushq   %r11
+        // A fast call? It takes its arguments as a function does, and answers in rax; rdx: it declines.
+        cmpq    $FAST_LIMIT, %rax
+        jae     .Lwhole_entry
+        movq    detent_fast_table(,%rax,8), %r11
+        testq   %r11, %r11
+        je      .Lwhole_entry
+        cmpl    $0, detent_cpu+CPU_INTERRUPT
+        jne     .Lwhole_entry
+        decl    detent_cpu+CPU_FAST_BUDGET
+        js      .Lwhole_entry
+        pushq   %rax
+        pushq   %rdi
+        pushq   %rsi
+        pushq   %rdx
+        pushq   %r8
+        pushq   %r9
+        pushq   %r10
+        cld
+        movq    %r10, %rcx
+        call    *%r11
+        testl   %edx, %edx
+        popq    %r10
+        popq    %r9
+        popq    %r8
+        popq    %rdx
+        popq    %rsi
+        popq    %rdi
+        popq    %r11
+        jne     .Ldeclined
+        incq    detent_fast_calls(,%r11,8)
+        popq    %r11
+        movq    %r11, detent_cpu+CPU_TARGET
+        popq    %rcx
+        movq    (%rsp), %r11
+        popfq
+        movq    detent_cpu+CPU_GUEST_RSP, %rsp
+        jmp     *detent_cpu+CPU_TARGET
+.Ldeclined:
+        movq    %r11, %rax
+
+.Lwhole_entry:
+        movl    $FAST_IN_A_ROW, detent_cpu+CPU_FAST_BUDGET
+        movq    detent_cpu+CPU_CURRENT, %r11
+        movq    %rax, S_RAX(%r11)
+        movq    %rbx, S_RBX(%r11)
+        movq    %rdx, S_RDX(%r11)
+        movq    %rsi, S_RSI(%r11)
+        movq    %rdi, S_RDI(%r11)
+        movq    %rbp, S_RBP(%r11)
+        movq    %r8, S_R8(%r11)
+        movq    %r9, S_R9(%r11)
+        movq    %r10, S_R10(%r11)
+        movq    %r12, S_R12(%r11)
+        movq    %r13, S_R13(%r11)
+        movq    %r14, S_R14(%r11)
+        movq    %r15, S_R15(%r11)
+        popq    %rax
+        movq    %rax, S_RESUME_TARGET(%r11)
+        popq    %rcx
+        movq    %rcx, S_RCX(%r11)
+        movq    %rcx, S_RIP(%r11)
+        movq    %rcx, S_RESUME_RIP(%r11)
+        movq    detent_cpu+CPU_GUEST_RSP, %rcx
+        movq    %rcx, S_RSP(%r11)
+        movq    $0, S_FULL(%r11)
+        popq    %rax
+        movq    %rax, S_RFLAGS(%r11)
+        movq    %rax, S_R11(%r11)
+        testl   $FLAGS_TO_CLEAR, %eax
+        jnz     .Lclear_flags
+.Lflags_cleared:
+        movq    %r11, %rbx
+        cmpl    $0, detent_cpu+CPU_FSGSBASE
+        je      .Lbases_slowly
+        rdfsbase %rax
+        movq    %rax, S_FS(%rbx)
+        rdgsbase %rax
+        movq    %rax, S_GS(%rbx)
+        movq    %rax, detent_cpu+CPU_LOADED_GS
+        movq    detent_cpu+CPU_KERNEL_FS, %rax
+        wrfsbase %rax
+.Lbases_saved:
+        stmxcsr S_MXCSR(%rbx)
+        movl    S_MXCSR(%rbx), %eax
+        andl    $MXCSR_CONTROL, %eax
+        cmpl    $MXCSR_DEFAULT, %eax
+        jne     .Lload_mxcsr
+.Lmxcsr_loaded:
+        movq    S_REGISTERS(%rbx), %r8
+        cmpl    $MODE_AVX512, detent_cpu+CPU_VECTOR_MODE
+        jne     .Lsave_otherwise
+        .irp    n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+        vmovdqa64 %zmm\n, 64*\n(%r8)
+        .endr
+        .irp    n, 0,1,2,3,4,5,6,7
+        kmovq   %k\n, 2048+8*\n(%r8)
+        .endr
+.Lsaved_by_hand:
+        vzeroupper
+        movl    $1, S_BY_HAND(%rbx)
+.Lsaved:
+        movq    %rbx, %rdi
+        call    detent_serve_patched
+        movq    %rbx, %rdi
+        jmp     .Lenter
+
+.Lclear_flags:
+        pushq   $0x202
+        popfq
+        jmp     .Lflags_cleared
+.Lbases_slowly:
+        call    .Lrestore_kernel_fs
+        jmp     .Lbases_saved
+.Lload_mxcsr:
+        pushq   $MXCSR_DEFAULT
+        ldmxcsr (%rsp)
+        addq    $8, %rsp
+        jmp     .Lmxcsr_loaded
+.Lsave_otherwise:
+        cmpl    $MODE_AVX, detent_cpu+CPU_VECTOR_MODE
+        jne     1f
+        .irp    n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+        vmovdqa %ymm\n, 32*\n(%r8)
+        .endr
+        jmp     .Lsaved_by_hand
+        // MXCSR may be the kernel's by now, and is in the image: the guest's again for this one instruction.
+1:      ldmxcsr S_MXCSR(%rbx)
+        movq    S_XSAVE(%rbx), %r8
+        movl    detent_cpu+CPU_XMASK, %eax
+        movl    detent_cpu+CPU_XMASK+4, %edx
+        xsave64 (%r8)
+        movl    $0, S_BY_HAND(%rbx)
+        movq    $0, detent_x87_owner
+        pushq   $MXCSR_DEFAULT
+        ldmxcsr (%rsp)
+        addq    $8, %rsp
+        jmp     .Lsaved
+        .size   detent_patched_entry, .-detent_patched_entry
 
 // Every host signal handler: rdi = number, rsi = siginfo, rdx = ucontext, on the landing pad's stack.
         .globl  detent_signal_entry
@@ -328,5 +543,36 @@ detent_vfork:
         jmp     3b
 4:      popq    %rbx
         ret
+
+// void detent_switch_fiber(void** left, void* to): see fiber_unsafe.cc.
+        .globl  detent_switch_fiber
+        .type   detent_switch_fiber, @function
+detent_switch_fiber:
+        pushq   %rbp
+        pushq   %rbx
+        pushq   %r12
+        pushq   %r13
+        pushq   %r14
+        pushq   %r15
+        movq    %rsp, (%rdi)
+        movq    %rsi, %rsp
+        popq    %r15
+        popq    %r14
+        popq    %r13
+        popq    %r12
+        popq    %rbx
+        popq    %rbp
+        // Not ret: the return predictor knows nothing of the other stack.
+        popq    %rcx
+        jmp     *%rcx
+        .size   detent_switch_fiber, .-detent_switch_fiber
+
+// The first thing on a new fiber: r12 = entry, r13 = its argument, rsp on a 16-byte boundary off by 8.
+        .globl  detent_start_fiber
+detent_start_fiber:
+        movq    %r12, %rdi
+        movq    %r13, %rsi
+        subq    $8, %rsp
+        call    detent_run_fiber
 
         .section .note.GNU-stack,"",@progbits

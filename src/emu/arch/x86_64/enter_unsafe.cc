@@ -18,6 +18,7 @@
 #include "detent/assert.h"
 #include "emu/arch/x86_64/host_call.h"
 #include "emu/arch/x86_64/interrupts.h"
+#include "emu/arch/x86_64/site_patcher_unsafe.h"
 
 namespace detent::arch {
 
@@ -32,6 +33,11 @@ struct Cpu {
   std::atomic<std::uint32_t> interrupt;
   std::uint32_t fsgsbase;
   std::uint32_t not_entered;
+  std::uint32_t vector_mode;
+  void (*patched_entry)();  // trampolines jump through it
+  std::uint64_t guest_rsp;
+  std::uint64_t target;
+  std::int32_t fast_budget;  // fast calls until the next one is declined
 };
 
 // UserState mixes public and private members, for which offsetof is only "conditionally supported".
@@ -44,20 +50,33 @@ struct UserStateLayout {
   static_assert(offsetof(UserState, xsave_) == 160);
   static_assert(offsetof(UserState, full_restore_) == 168);
   static_assert(offsetof(UserState, iret_frame_) == 176);
+  static_assert(offsetof(UserState, resume_rip_) == 216 &&
+                offsetof(UserState, resume_target_) == 224);
+  static_assert(offsetof(UserState, registers_) == 232 && offsetof(UserState, by_hand_) == 240 &&
+                offsetof(UserState, mxcsr_) == 244);
 
   static void prepare(UserState& state);
-  static void came_from_syscall(UserState& state) { state.full_restore_ = 0; }
+  static void came_from_syscall(UserState& state) {
+    state.full_restore_ = 0;
+    state.resume_rip_ = state.resume_target_ = 0;
+  }
+  static void vectors_are_in_image(UserState& state) { state.by_hand_ = 0; }
+  static bool needs_full_restore(const UserState& state) { return state.full_restore_ != 0; }
 };
 #pragma GCC diagnostic pop
 static_assert(offsetof(Cpu, kernel_rsp) == 8 && offsetof(Cpu, kernel_fs) == 16 &&
               offsetof(Cpu, xsave_mask) == 24 && offsetof(Cpu, loaded_gs) == 32 &&
               offsetof(Cpu, interrupt) == 40 && offsetof(Cpu, fsgsbase) == 44 &&
-              offsetof(Cpu, not_entered) == 48);
+              offsetof(Cpu, not_entered) == 48 && offsetof(Cpu, vector_mode) == 52 &&
+              offsetof(Cpu, patched_entry) == 56 && offsetof(Cpu, guest_rsp) == 64 &&
+              offsetof(Cpu, target) == 72 && offsetof(Cpu, fast_budget) == 80);
 
 }  // namespace detent::arch
 
 extern "C" {
 detent::arch::Cpu detent_cpu;
+extern detent::arch::UserState* detent_x87_owner;
+void detent_patched_entry();
 void detent_enter_guest(detent::arch::UserState*);
 void detent_signal_entry(int, siginfo_t*, void*);
 void detent_restorer();
@@ -77,6 +96,8 @@ constexpr std::size_t kLandingStackSize = 128 * 1024;
 alignas(64) unsigned char landing_stack[kLandingStackSize];
 
 Trap landed_trap;
+CallHandler call_handler = nullptr;
+void* call_context = nullptr;
 
 // Recorded host signals, in the order of arrival: while one is recorded, all others wait in the host. So
 // they do when the ring is full, until it has been drained: the host counts them against the sender's limit.
@@ -227,13 +248,44 @@ void save_registers(UserRegs& to, const greg_t* from) {
   to.rip = get(REG_RIP), to.rflags = get(REG_EFL);
 }
 
+bool x87_is_initial(const unsigned char* image) {
+  // Control word; then all zero but MXCSR and its mask at 24; eight registers of 16 bytes.
+  static constexpr unsigned char kInitial[24] = {0x7f, 0x03};
+  static constexpr unsigned char kEmpty[128] = {};
+  return std::memcmp(image, kInitial, sizeof(kInitial)) == 0 &&
+         std::memcmp(image + 32, kEmpty, sizeof(kEmpty)) == 0;
+}
+
 void save_vectors(UserState& state, const void* fpstate) {
   // struct _fpx_sw_bytes at byte 464: magic, extended size, features, size of the XSAVE image.
   const auto* bytes = static_cast<const unsigned char*>(fpstate);
   std::uint32_t size = 0;
   std::memcpy(&size, bytes + 464 + 16, sizeof(size));
   if (size > UserState::xsave_size()) size = UserState::xsave_size();
-  std::memcpy(state.xsave(), bytes, size);
+  // The host saved the x87 state with the rest.
+  detent_x87_owner = nullptr;
+  UserStateLayout::vectors_are_in_image(state);
+  unsigned char* image = state.xsave();
+  std::memcpy(image, bytes, size);
+  // The host's frames claim that it is in use (fpu/signal.c save_xstate_epilog).
+  if (x87_is_initial(image)) image[512] &= 0xfe;
+}
+
+// The guest came back from code of ours that it must not know of. True if a system call has been made by it.
+bool hide_trampoline(UserState& state) {
+  const auto place = site_patcher().original_of(state.regs.rip);
+  if (!place) return false;
+  state.regs.rip = place->address;
+  if (!place->in_head) return false;
+  state.regs.rcx = place->address;
+  state.regs.r11 = state.regs.rflags;
+  return true;
+}
+
+// A jump to where an instruction was before its bytes were replaced.
+bool fetched_from_patch(const UserState& state, int sig, const siginfo_t& info) {
+  return (sig == SIGILL || sig == SIGSEGV) && is_synchronous(sig, info) &&
+         site_patcher().replaced(state.regs.rip);
 }
 
 }  // namespace
@@ -247,15 +299,26 @@ extern "C" void detent_landed(int sig, siginfo_t* info, void* context) {
   save_registers(state.regs, machine.gregs);
   save_vectors(state, machine.fpregs);
   state.require_full_restore();
+  const bool in_call = hide_trampoline(state);
   if (sig == SIGSYS && info->si_code == kSysSeccomp) {
     landed_trap.kind = TrapKind::kSyscall;
     landed_trap.foreign_abi = info->si_arch != 0xc000003e;  // AUDIT_ARCH_X86_64
     UserStateLayout::came_from_syscall(state);
+  } else if (in_call) {
+    // A step into the trampoline, or a signal from outside: either way the call is made now.
+    landed_trap.kind = TrapKind::kSyscall;
+    if (!is_synchronous(sig, *info)) record(*info);
+  } else if (fetched_from_patch(state, sig, *info)) {
+    landed_trap.kind = TrapKind::kMoved;
   } else if (is_synchronous(sig, *info)) {
     landed_trap.kind = TrapKind::kFault;
     landed_trap.info = *info;
     landed_trap.error_code = static_cast<std::uint64_t>(machine.gregs[REG_ERR]);
     landed_trap.trap_number = static_cast<std::uint64_t>(machine.gregs[REG_TRAPNO]);
+    // Some faults tell the address of their instruction; the guest's name for it.
+    if (host_arg(info->si_addr) == static_cast<std::uint64_t>(machine.gregs[REG_RIP])) {
+      landed_trap.info.si_addr = reinterpret_cast<void*>(state.regs.rip);
+    }
   } else {
     landed_trap.kind = TrapKind::kInterrupt;
     record(*info);
@@ -269,19 +332,46 @@ void UserStateLayout::prepare(UserState& state) {
   constexpr std::uint64_t kTrapFlag = 0x100;
   if (state.regs.rflags & kTrapFlag) state.full_restore_ = 1;
   if (state.full_restore_ == 0) return;
-  state.iret_frame_[0] = state.regs.rip;
+  state.iret_frame_[0] = site_patcher().resume_address(state.regs.rip);
   state.iret_frame_[1] = 0x33;  // __USER_CS
   state.iret_frame_[2] = state.regs.rflags;
   state.iret_frame_[3] = state.regs.rsp;
   state.iret_frame_[4] = 0x2b;  // __USER_DS
 }
 
-Trap enter_guest(UserState& state) {
+namespace {
+
+void prepare_to_enter(UserState& state) {
   UserStateLayout::prepare(state);
   landed_trap.kind = TrapKind::kInterrupt;
   landed_trap.foreign_abi = false;
+}
+
+}  // namespace
+
+const Trap& enter_guest(UserState& state) {
+  prepare_to_enter(state);
   detent_enter_guest(&state);
   return landed_trap;
+}
+
+}  // namespace detent::arch
+
+// A patched call: the state is saved, and is loaded again from the same one when this returns.
+extern "C" void detent_serve_patched(detent::arch::UserState* state) {
+  using namespace detent::arch;
+  call_handler(call_context);
+  prepare_to_enter(*state);
+}
+
+namespace detent::arch {
+
+std::uint32_t install_call_handler(CallHandler handler, void* context) {
+  call_handler = handler;
+  call_context = context;
+  detent_cpu.patched_entry = detent_patched_entry;
+  detent_cpu.vector_mode = static_cast<std::uint32_t>(UserState::vector_mode());
+  return static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(&detent_cpu.patched_entry));
 }
 
 void install_landing_pad() {

@@ -1,10 +1,9 @@
-// Fiber: a kernel stack and the place where it was left. Boost.Context does the switch.
+// Fiber: a kernel stack and the place where it was left. A switch keeps what the C ABI says, and leaves the
+// x87 control word alone, which Boost.Context would not.
 //
 // A fiber runs `entry(argument)` on its first switch_to; entry never returns (the last switch away is
 // final, and the stack is freed by whoever runs next).
 #pragma once
-
-#include <cstddef>
 
 namespace detent::arch {
 
@@ -12,8 +11,9 @@ class Fiber {
  public:
   /// The context that is running already (the boot stack); it becomes resumable when left.
   Fiber() = default;
-  /// `stack_top`: the high end of at least 16 KiB, owned by the caller and outliving the fiber.
-  Fiber(void* stack_top, std::size_t size, void (*entry)(void*), void* argument);
+  /// `stack_top`: the high end of at least 16 KiB, on a 16-byte boundary, owned by the caller and outliving
+  /// the fiber.
+  Fiber(void* stack_top, void (*entry)(void*), void* argument);
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
@@ -25,8 +25,6 @@ class Fiber {
 
  private:
   void* context_ = nullptr;
-  void (*entry_)(void*) = nullptr;
-  void* argument_ = nullptr;
 };
 
 }  // namespace detent::arch

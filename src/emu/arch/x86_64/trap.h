@@ -12,6 +12,7 @@ enum class TrapKind : std::uint32_t {
   kSyscall,    ///< a system call; number in regs.rax, rip behind the instruction
   kFault,      ///< a synchronous host signal (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP); see `info`
   kInterrupt,  ///< a host signal was recorded (interrupts.h); the guest's registers are untouched
+  kMoved,  ///< the guest jumped to an instruction that a patch has moved: enter again by full restore
 };
 
 struct Trap {
@@ -26,8 +27,14 @@ struct Trap {
 /// kernel's FS base is the one in force at this call. Call once, before any enter_guest().
 void install_landing_pad();
 
-/// Runs the guest from `state` until it comes back. Called on a task's fiber; returns on the same one.
-Trap enter_guest(UserState& state);
+/// Runs the guest from `state` until it comes back by a signal. Called on a task's fiber; returns on the same
+/// one. The answer holds until the next call. Patched calls go to the call handler instead, on the same fiber.
+const Trap& enter_guest(UserState& state);
+
+/// Serves one patched system call of the task that runs, whose UserState is complete, as after a kSyscall trap.
+using CallHandler = void (*)(void* context);
+/// Opens the door for patched call sites. Returns the address of the pointer to jump through.
+std::uint32_t install_call_handler(CallHandler handler, void* context);
 
 /// True if `address` lies in the kernel image's text.
 bool in_kernel_text(std::uint64_t address);
