@@ -3,7 +3,7 @@
 
     doors.py --detent PATH GUEST
 
-GUEST is bench-calls, which makes all its calls in loops. Ends with "N passed, N failed".
+GUEST is patch-calls, which makes all its calls in a loop. Ends with "N passed, N failed".
 """
 import argparse
 import re
