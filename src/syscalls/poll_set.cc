@@ -62,6 +62,8 @@ Result<std::size_t> PollSet::wait(const Timeout& timeout, const char* what) {
   for (const Entry& entry : entries_) {
     if (entry.file) entry.file->wait_ended();
   }
+  // Numbers may have been closed, and we were the last to wait: like poll_freewait(), after the last look.
+  task_.kernel().poller().close_orphans();
   return ready;
 }
 
@@ -76,14 +78,9 @@ Result<std::size_t> PollSet::wait_in_queues(const Timeout& timeout, const char* 
     if (ready != 0) return ready;
     if (task_.signal_pending || wake == sched::Wake::kInterrupted) return kRestartNoHand;
     if (wake == sched::Wake::kTimedOut) return std::size_t{0};
-    {
-      sched::MultiWait wait(task_.kernel().scheduler(), task_);
-      join_queues(wait);
-      wake = wait.park(rules);
-    }
-    task_.kernel()
-        .poller()
-        .close_orphans();  // numbers may have been closed, and we were the last to wait
+    sched::MultiWait wait(task_.kernel().scheduler(), task_);
+    join_queues(wait);
+    wake = wait.park(rules);
   }
 }
 

@@ -176,6 +176,7 @@ class ThreadName final : public fd::File {
     position_ += size;
     return size;
   }
+  [[nodiscard]] bool can_write() const override { return true; }
   [[nodiscard]] Result<void> check_write(std::size_t) const override { return {}; }
   waitq::Attempt<std::size_t> write(std::span<const std::byte> from) override {
     Task* const thread = process_.find(tid_);

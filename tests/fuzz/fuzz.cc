@@ -311,6 +311,7 @@ void Sequence::perform(unsigned number, const Choice& choice) {
   if (options.text) dprintf(2, "  %02u %s\n", number, choice.operation->name);
   if (thread == 0) {
     choice.operation->run(*call);
+    if (world.hot) expire_short_timers();  // or it is a matter of luck which call sees the signal
     say_signals(*call);
     put_line(number, *choice.operation, *call);
   } else {

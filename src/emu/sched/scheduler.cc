@@ -129,6 +129,7 @@ void Scheduler::keep_only(Task& survivor) {
   ready_.clear();
   current_ = &survivor;
   dead_ = nullptr;
+  alarm_ = Instant<Monotonic>::max();
   survivor.state = task::State::kRunning;
 }
 
@@ -160,6 +161,7 @@ void Scheduler::hand_over(Task& from, Task& next) {
 void Scheduler::arrived() {
   Task* dead = std::exchange(dead_, nullptr);
   if (dead != nullptr) reap_(*dead);
+  keep_alarm();
 }
 
 Duration Scheduler::cpu_time(const Task& task) {
@@ -169,7 +171,10 @@ Duration Scheduler::cpu_time(const Task& task) {
 
 Task& Scheduler::next_ready() {
   for (;;) {
-    if (arch::interrupt_pending()) owner_.drain_host_signals();
+    if (arch::interrupt_pending()) {
+      owner_.drain_host_signals();
+      alarm_ = Instant<Monotonic>::max();  // it may have been the alarm
+    }
     expire_due();
     check_time_limit();
     if (Task* task = take_ready()) return *task;
@@ -290,6 +295,7 @@ void Scheduler::after_trap(Task& current) {
   }
   const bool fired = expire_due();
   check_time_limit();
+  keep_alarm();
   if (ready_.empty()) return;
   if (fired || slice_over()) return yield(current);
   offer_switch(current, trace::Choice::kSwitchExit);
@@ -303,7 +309,20 @@ bool Scheduler::slice_over() const {
 void Scheduler::after_interrupt(Task& current) {
   owner_.drain_host_signals();
   take_ticks(current);
-  if (expire_due() && !ready_.empty()) yield(current);
+  const bool fired = expire_due();
+  keep_alarm();
+  if (fired && !ready_.empty()) yield(current);
+}
+
+// A guest that runs on, and reads the time without a system call, must still see its timers fire. Asked for
+// only where the next expiry is sooner than the alarm set already: a wait with a time-out that is over
+// soon costs nothing.
+void Scheduler::keep_alarm() {
+  if (virtual_clock_ != nullptr) return;
+  const std::optional<Instant<Monotonic>> next = timers_.next_deadline();
+  if (!next || *next >= alarm_) return;
+  alarm_ = *next;
+  arch::set_alarm(clocks_.source().host_time_until(*next));
 }
 
 void Scheduler::take_ticks(Task& current) {
@@ -311,6 +330,8 @@ void Scheduler::take_ticks(Task& current) {
   if (ticks == 0) return;
   stats_.ticks += ticks;
   if (virtual_clock_ != nullptr) return take_ticks_virtual(current, ticks);
+  // It may have been the alarm, and even a little early by our clock: it is asked for again if need be.
+  alarm_ = Instant<Monotonic>::max();
   if (poller_.watching()) poller_.wait(Duration());
   expire_due();
   yield(current);

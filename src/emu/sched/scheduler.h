@@ -134,6 +134,7 @@ class Scheduler {
   void idle_virtual(std::optional<Instant<Monotonic>> deadline);
   void idle_in_session(std::optional<Instant<Monotonic>> deadline);
   bool expire_due();
+  void keep_alarm();
   [[nodiscard]] bool slice_over() const;
   void take_ticks(Task& current);
   void take_ticks_virtual(Task& current, unsigned ticks);
@@ -154,6 +155,8 @@ class Scheduler {
   void (*reap_)(Task&) = nullptr;
   arch::Fiber boot_fiber_;
   std::int64_t slice_start_ = 0;
+  /// When the host will interrupt a guest that makes no system calls, for a timer; at the latest.
+  Instant<Monotonic> alarm_ = Instant<Monotonic>::max();
   std::uint64_t entries_since_tick_ = 0;
   unsigned quiet_ticks_ = 0;  ///< of guest code without a kernel entry
 };

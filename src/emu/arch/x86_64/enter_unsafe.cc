@@ -433,17 +433,38 @@ HostSignalsBlocked::~HostSignalsBlocked() {
 
 unsigned take_ticks() { return ticks.exchange(0, std::memory_order_relaxed); }
 
-void start_tick(int milliseconds) {
+namespace {
+
+int alarm_timer = -1;
+
+// A host timer that ticks; -1 if there is no room for one (RLIMIT_SIGPENDING).
+int make_ticking_timer(clockid_t clock) {
   sigevent event{};
   event.sigev_notify = SIGEV_SIGNAL;
   event.sigev_signo = SIGRTMAX;
   event.sigev_value.sival_int = kTickSignalCode;
   int id = 0;
+  return host_call(SYS_timer_create, clock, &event, &id).ok() ? id : -1;
+}
+
+}  // namespace
+
+void start_tick(int milliseconds) {
   catch_host_signal(SIGRTMAX);
-  if (!host_call(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &event, &id).ok()) return;
+  alarm_timer = make_ticking_timer(CLOCK_MONOTONIC);
+  const int id = make_ticking_timer(CLOCK_THREAD_CPUTIME_ID);
+  if (id < 0) return;
   itimerspec spec{};
   spec.it_value.tv_nsec = spec.it_interval.tv_nsec = milliseconds * 1'000'000L;
   host_call(SYS_timer_settime, id, 0, &spec, nullptr).value();
+}
+
+void set_alarm(Duration delay) {
+  if (alarm_timer < 0) return;
+  const std::int64_t ns = std::max<std::int64_t>(delay.ns(), 1);
+  const itimerspec spec{{}, {ns / kNanosPerSecond, ns % kNanosPerSecond}};
+  // A vfork child has no timers; then the next tick must do.
+  static_cast<void>(host_call(SYS_timer_settime, alarm_timer, 0, &spec, nullptr));
 }
 
 }  // namespace detent::arch

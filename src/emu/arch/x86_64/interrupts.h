@@ -8,6 +8,8 @@
 
 #include <csignal>
 
+#include "detent/units.h"
+
 namespace detent::arch {
 
 /// Catches host signal `sig` (records it). The handler runs on the landing pad's stack.
@@ -40,5 +42,9 @@ unsigned take_ticks();
 /// Starts the preemption tick: a host timer on this thread's CPU time, every `milliseconds`. It costs
 /// nothing while the thread sleeps. Needed again after fork (timers are not inherited).
 void start_tick(int milliseconds);
+
+/// Asks for one tick after `delay` of host time, instead of any asked for before; start_tick() comes first.
+/// Costs a host call.
+void set_alarm(Duration delay);
 
 }  // namespace detent::arch
