@@ -1,5 +1,5 @@
 // Before other processes share descriptors with this one (fork, execve, SCM_RIGHTS), emulated objects
-// become the host's, which all sides see alike: docs/adr/0006-shared-descriptors.md.
+// become the host's, which all sides see alike: docs/adr/0008-shared-descriptors.md.
 //
 //   eventfd   the host's eventfd, counter and all
 //   timerfd   the host's timerfd, where host time is guest time; else the child gets a copy
