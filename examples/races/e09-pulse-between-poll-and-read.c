@@ -1,7 +1,7 @@
 // E09: an event is pulsed, and is gone again before those who were woken look at it.
 //
-// Seen in: Wine, esync ("there is a gap between poll() and read()"), E. Shields (Figura) to
-//   linux-kernel, subject "[RFC PATCH v2 00/13] Add futex2 syscalls"
+// Seen in: Wine, esync ("there is a gap between poll() and read()"), Figura to linux-kernel,
+//   subject "[RFC PATCH v2 00/13] Add futex2 syscalls"
 // Bug: PulseEvent() wakes all who wait and leaves the event unset. With an eventfd that is a write
 //   and a read at once. The waiters return from poll(), and their read says EAGAIN; so they poll
 //   again.
@@ -24,10 +24,10 @@ static futex_word released;  // waiters that have got the pulse
 static void wait_for_pulse(void) {
 #ifdef FIXED
   const uint32_t before = atomic_load(&pulses);
-  announce(&waiting, atomic_fetch_add(&waiting, 1) + 1);
+  count_up(&waiting);
   while (atomic_load(&pulses) == before) futex_wait(&pulses, before);
 #else
-  announce(&waiting, atomic_fetch_add(&waiting, 1) + 1);
+  count_up(&waiting);
   do poll(&(struct pollfd){event, POLLIN, 0}, 1, -1);
   while (event_take(event) == 0);
   event_add(event, 1);  // not ours alone: let the next one see it

@@ -32,7 +32,7 @@ static void write_unlock(void) {
 
 static void* reader(void* unused) {
   read_lock();
-  announce(&met, atomic_fetch_add(&met, 1) + 1);
+  count_up(&met);
   await(&met, kReaders);
   return unused;
 }

@@ -21,7 +21,9 @@ static void add(int fd) {
 
 /// A thread that uses copies of the old descriptor, each for a short time, say to pass them on.
 static void* copier(void* unused) {
-  for (int copy; (copy = dup(old)) >= 0 && !atomic_load(&closed);) {
+  for (int i = 0; i < 3 && !atomic_load(&closed); ++i) {
+    const int copy = dup(old);
+    if (copy < 0) break;
     work();
     event_add(copy, 1);
     close(copy);

@@ -92,6 +92,12 @@ static inline void announce(futex_word* word, uint32_t value) {
   futex_wake(word, INT_MAX);
 }
 
+/// Adds one to a word and tells everybody.
+static inline void count_up(futex_word* word) {
+  atomic_fetch_add(word, 1);
+  futex_wake(word, INT_MAX);
+}
+
 /// Waits until a word that only grows has reached `value`.
 static inline void await(futex_word* word, uint32_t value) {
   for (uint32_t seen; (seen = atomic_load(word)) < value;) futex_wait(word, seen);

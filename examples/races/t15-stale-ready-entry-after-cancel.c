@@ -13,9 +13,9 @@ enum { kRequests = 3, kReply = 0, kTimeout = 1, kSources = 2 };
 
 static const int64_t kPatience = 50 * NS_PER_MS;
 static int loop, source[kSources];
-static futex_word asked;  // requests sent so far
-static int64_t deadline;  // of the current one
-static bool finished;     // the current one
+static futex_word asked;          // requests sent so far
+static _Atomic int64_t deadline;  // of the current one
+static bool finished;             // the current one
 static struct epoll_event batch[kSources];
 static int events;  // entries of the batch
 

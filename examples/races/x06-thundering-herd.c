@@ -26,7 +26,7 @@ static void handle_item(void) {
 #ifdef FIXED
   epoll_ctl(set, EPOLL_CTL_MOD, items, &(struct epoll_event){kEvents, {.fd = items}});
 #endif
-  announce(&handled, atomic_fetch_add(&handled, 1) + 1);
+  count_up(&handled);
 }
 
 static void* worker(void* unused) {
