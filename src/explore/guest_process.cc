@@ -26,6 +26,7 @@ class FileActions {
   void open_null(int as) {
     posix_spawn_file_actions_addopen(&actions_, as, "/dev/null", O_RDONLY, 0);
   }
+  void close_from(int first) { posix_spawn_file_actions_addclosefrom_np(&actions_, first); }
   posix_spawn_file_actions_t* get() { return &actions_; }
 
  private:
@@ -83,6 +84,9 @@ pid_t spawn_detent(const Spawn& spawn) {
   actions.dup(spawn.output, STDOUT_FILENO);
   actions.dup(spawn.errors, STDERR_FILENO);
   actions.dup(spawn.kept, spawn.kept_as);
+  // libdw keeps the files open whose symbols were looked up. A guest that saw them would get other numbers
+  // for its own, and another trace.
+  actions.close_from(1 + (spawn.kept >= 0 ? spawn.kept_as : STDERR_FILENO));
   Attributes attributes;
   pid_t pid = -1;
   const int error = posix_spawn(&pid, "/proc/self/exe", actions.get(), attributes.get(),
