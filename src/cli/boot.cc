@@ -121,7 +121,9 @@ void boot_guest(const process::Booted& booted) {
   process.timekeeping().restore(record.timekeeping);
   process.read_fd_limit();
   kernel->set_relatives(record.children, record.has_relatives);
-  if (record.session_fd >= 0) kernel->join_session(record.session_fd, record.session_slot);
+  if (record.session_fd >= 0) {
+    kernel->join_session(record.session_fd, record.session_doorbell, record.session_slot);
+  }
 
   arch::UserState user;
   user.regs.rip = start.entry;

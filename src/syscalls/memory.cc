@@ -36,6 +36,9 @@ void note_mapping(Task& task, std::uint64_t at, std::uint64_t size, int flags, F
   } else {
     struct stat status {};
     if (!arch::host_call(SYS_fstat, raw(fd), &status).ok()) return;
+    // Each mapping of /dev/zero is an object of its own.
+    if (S_ISCHR(status.st_mode))
+      return mappings.add(at, size, {mappings.new_anonymous_object(), 0});
     mappings.add(at, size,
                  {mem::SharedMappings::file_object(status.st_dev, status.st_ino), offset});
   }
@@ -120,7 +123,7 @@ Result<long> sys_mremap(Task& task, std::uint64_t address, std::uint64_t old_siz
   const long at = TRY(to_result(host_syscall(SYS_mremap, address, old_size, new_size,
                                              static_cast<std::uint64_t>(flags), new_address)));
   task.process().shared_mappings().move(address, page_up(old_size), static_cast<std::uint64_t>(at),
-                                        page_up(new_size));
+                                        page_up(new_size), (flags & MREMAP_DONTUNMAP) != 0);
   return at;
 }
 

@@ -14,6 +14,7 @@
 #include "emu/arch/x86_64/site_patcher_unsafe.h"
 #include "emu/fd/hand_over.h"
 #include "emu/kernel/kernel.h"
+#include "emu/kernel/robust_list.h"
 #include "emu/mem/user_copy_unsafe.h"
 #include "emu/process/boot.h"
 #include "emu/process/vfork_unsafe.h"
@@ -109,6 +110,7 @@ process::BootRecord boot_record(Task& task) {
     record.interval_timers[which] = {times.value, times.interval};
   }
   record.session_fd = kernel.session().fd();
+  record.session_doorbell = kernel.session().doorbell();
   record.session_slot = kernel.session().slot();
   record.children = kernel.children();
   record.has_relatives = kernel.has_relatives();
@@ -139,6 +141,7 @@ Result<long> exec(Task& task, int dir_fd, const std::string& path, std::uint64_t
   if (const char* kind = task.process().fds().lost_by_exec()) {
     task.kernel().warn_once(std::string("keeping a ") + kind + " over exec (not close-on-exec)");
   }
+  emu::release_all_futexes(task.kernel());
   return process::host_exec(boot_record(task), std::move(program), path, std::move(arguments),
                             std::move(environment));
 }

@@ -62,6 +62,8 @@ Result<long> set_policy(Task& task, int tid, int policy, int priority) {
   TRY(check_policy(policy & ~kResetOnFork, priority));
   target->policy = policy;
   target->priority = priority;
+  target->pi.set_normal(priority);
+  if (priority != 0) task.kernel().scheduler().use_priorities();
   return 0;
 }
 

@@ -11,17 +11,27 @@
 
 #include "emu/arch/x86_64/host_call.h"
 #include "emu/kernel/kernel.h"
+#include "emu/kernel/robust_list.h"
 #include "emu/mem/user_copy_unsafe.h"
 #include "emu/signal/task_signals.h"
-#include "syscalls/futex.h"
 #include "syscalls/process.h"
-#include "syscalls/robust_list.h"
 #include "syscalls/strace.h"
 
 namespace detent::syscalls {
 namespace {
 
 constexpr std::uint64_t kThreadFlags = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD;
+
+// sched(7): a new thread has its creator's policy and priority, unless that said SCHED_RESET_ON_FORK.
+void inherit_priority(const Task& task, Task& child) {
+  constexpr int kResetOnFork = 0x40000000;
+  const bool reset = (task.policy & kResetOnFork) != 0;
+  if (!reset || task.nice > 0) child.nice = task.nice;
+  if (reset && task.priority != 0) return;
+  child.policy = task.policy & ~kResetOnFork;
+  child.priority = task.priority;
+  child.pi.set_normal(task.priority);
+}
 
 // A new task, not yet running, whose state is as `request` says.
 void set_up_clone(Task& task, Task& child, const CloneRequest& request) {
@@ -32,6 +42,7 @@ void set_up_clone(Task& task, Task& child, const CloneRequest& request) {
   task.kernel().record().add(child);
   child.name = task.name;
   child.timer_slack = task.timer_slack;
+  inherit_priority(task, child);
   child.signals->set_blocked(task.signals->blocked());
   if (request.flags & CLONE_CHILD_CLEARTID) child.clear_child_tid = request.child_tid;
   // clone(2): a bad pointer here is not an error.
@@ -143,12 +154,8 @@ Result<long> sys_clone3(Task& task, std::uint64_t args, std::uint64_t size) {
 
 Result<long> sys_exit(Task& task, int status) {
   strace_no_return(task);
-  release_robust_list(task);
-  if (task.clear_child_tid != 0) {
-    // kernel/fork.c mm_release(): the word is cleared even if nobody waits.
-    static_cast<void>(mem::copy_out(UserPtr<std::int32_t>(task.clear_child_tid), 0));
-    wake_futex_at_exit(task, task.clear_child_tid);
-  }
+  emu::release_futexes(task);
+  emu::clear_child_tid(task);
   task.rseq = 0;
   if (task.group != task.process().pid()) leave_vm_clone(task, status);
   task.kernel().exit_task(task, status & 0xff);
@@ -157,7 +164,6 @@ Result<long> sys_exit(Task& task, int status) {
 Result<long> sys_exit_group(Task& task, int status) {
   if (task.group != task.process().pid()) return sys_exit(task, status);
   strace_no_return(task);
-  task.process().for_each_task(release_robust_list);
   task.kernel().exit_process(status & 0xff);
 }
 

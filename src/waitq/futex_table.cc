@@ -1,6 +1,8 @@
 #include "waitq/futex_table.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "detent/assert.h"
 
@@ -26,9 +28,13 @@ constexpr std::size_t bucket_index(FutexKey key) {
 
 FutexTable::FutexTable() : buckets_(kBuckets) {}
 
+// Most waiters have no real-time priority, and are placed at once.
 void FutexTable::enqueue(FutexWaiter& waiter) {
   DETENT_ASSERT(!waiter.queued());
-  bucket_of(waiter.key_).push_back(waiter);
+  Bucket& bucket = bucket_of(waiter.key_);
+  auto at = bucket.end();
+  while (at != bucket.begin() && std::prev(at)->priority_ < waiter.priority_) --at;
+  bucket.insert(at, waiter);
 }
 
 void FutexTable::cancel(FutexWaiter& waiter) {
@@ -36,15 +42,21 @@ void FutexTable::cancel(FutexWaiter& waiter) {
 }
 
 void FutexTable::clear() {
-  for (Bucket& bucket : buckets_) bucket.clear();
+  for_each([](FutexWaiter& waiter) {
+    waiter.unlink();
+    if (waiter.mutex != nullptr) waiter.mutex->forget_waiters();
+    waiter.mutex.reset();
+  });
 }
 
-unsigned FutexTable::wake(FutexKey key, unsigned count, std::uint32_t bitset) {
+Result<unsigned> FutexTable::wake(FutexKey key, unsigned count, std::uint32_t bitset) {
   Bucket& bucket = bucket_of(key);
   unsigned woken = 0;
   for (auto next = bucket.begin(); next != bucket.end() && woken < count;) {
     FutexWaiter& waiter = *next++;
-    if (waiter.key_ != key || (waiter.bitset_ & bitset) == 0) continue;
+    if (waiter.key_ != key) continue;
+    if (waiter.kind_ != FutexWaiter::Kind::kPlain) return Errno{EINVAL};
+    if ((waiter.bitset_ & bitset) == 0) continue;
     waiter.unlink();
     ++woken;
     waiter.on_wake();
@@ -52,11 +64,26 @@ unsigned FutexTable::wake(FutexKey key, unsigned count, std::uint32_t bitset) {
   return woken;
 }
 
-FutexTable::Requeued FutexTable::requeue(FutexKey from, FutexKey to, unsigned wake_count,
-                                         unsigned move_count) {
-  const unsigned woken = wake(from, wake_count);
-  if (from == to) return {woken, std::min(waiters(from), move_count)};
-  return {woken, move(from, to, move_count)};
+Result<FutexTable::Requeued> FutexTable::requeue(FutexKey from, FutexKey to, unsigned wake_count,
+                                                 unsigned move_count) {
+  const unsigned woken = TRY(wake(from, wake_count));
+  return Requeued{woken, TRY(move(from, to, move_count))};
+}
+
+FutexWaiter* FutexTable::first(FutexKey key) {
+  Bucket& bucket = bucket_of(key);
+  const auto found = std::find_if(bucket.begin(), bucket.end(),
+                                  [key](const FutexWaiter& waiter) { return waiter.key_ == key; });
+  return found == bucket.end() ? nullptr : &*found;
+}
+
+void FutexTable::move_to_pi(FutexWaiter& waiter, FutexKey to, std::shared_ptr<PiMutex> mutex) {
+  DETENT_ASSERT(waiter.kind_ == FutexWaiter::Kind::kRequeuePi);
+  waiter.unlink();
+  waiter.key_ = to;
+  waiter.kind_ = FutexWaiter::Kind::kPi;
+  waiter.mutex = std::move(mutex);
+  enqueue(waiter);
 }
 
 unsigned FutexTable::waiters(FutexKey key) const {
@@ -66,19 +93,25 @@ unsigned FutexTable::waiters(FutexKey key) const {
                     [key](const FutexWaiter& waiter) { return waiter.key_ == key; }));
 }
 
-// Both keys may share a bucket; the moved waiters are then met again at its end, but their key is
-// no longer `from`.
-unsigned FutexTable::move(FutexKey from, FutexKey to, unsigned count) {
+std::size_t FutexTable::longest_chain_for_test() const {
+  std::size_t longest = 0;
+  for (const Bucket& bucket : buckets_) longest = std::max(longest, bucket.size());
+  return longest;
+}
+
+// Both keys may share a bucket; the moved waiters may be met again, but their key is no longer `from`.
+Result<unsigned> FutexTable::move(FutexKey from, FutexKey to, unsigned count) {
   Bucket& source = bucket_of(from);
-  Bucket& target = bucket_of(to);
   unsigned moved = 0;
   for (auto next = source.begin(); next != source.end() && moved < count;) {
     FutexWaiter& waiter = *next++;
     if (waiter.key_ != from) continue;
+    if (waiter.kind_ != FutexWaiter::Kind::kPlain) return Errno{EINVAL};
+    ++moved;
+    if (from == to) continue;
     waiter.unlink();
     waiter.key_ = to;
-    target.push_back(waiter);
-    ++moved;
+    enqueue(waiter);
   }
   return moved;
 }

@@ -2,13 +2,22 @@
 // time: the caller compares the futex word before it calls, and nothing can run in between (one
 // task at a time; no switch happens inside a kernel operation).
 //
-// Source: futex(2), kernel/futex/{core,waitwake,requeue}.c. Order: FIFO per key.
+// Three kinds of waiters share it, as in Linux: plain ones (FUTEX_WAIT), those that want to be
+// moved to a PI futex (FUTEX_WAIT_REQUEUE_PI), and those of a PI futex, whose order and owner a
+// PiMutex knows. An operation that meets a kind it is not made for answers EINVAL.
+//
+// Source: futex(2), kernel/futex/{core,waitwake,requeue}.c. Order: by real-time priority at the
+// time of queueing, then FIFO per key.
 #pragma once
 
 #include <boost/intrusive/list.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
+
+#include "detent/result.h"
+#include "waitq/pi_mutex.h"
 
 namespace detent::waitq {
 
@@ -26,13 +35,34 @@ inline constexpr std::uint32_t kMatchAny = 0xffffffff;
 class FutexWaiter : public boost::intrusive::list_base_hook<
                         boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
-  FutexWaiter(FutexKey key, std::uint32_t bitset) : key_(key), bitset_(bitset) {}
+  enum class Kind : std::uint8_t { kPlain, kRequeuePi, kPi };
+
+  FutexWaiter(FutexKey key, std::uint32_t bitset, int priority = 0, Kind kind = Kind::kPlain)
+      : key_(key), bitset_(bitset), priority_(priority), kind_(kind) {}
   FutexWaiter(const FutexWaiter&) = delete;
   FutexWaiter& operator=(const FutexWaiter&) = delete;
 
   /// The key it waits on now; a requeue changes it.
   [[nodiscard]] FutexKey key() const { return key_; }
+  [[nodiscard]] std::uint32_t bitset() const { return bitset_; }
+  [[nodiscard]] int priority() const { return priority_; }
+  [[nodiscard]] Kind kind() const { return kind_; }
   [[nodiscard]] bool queued() const { return is_linked(); }
+  /// Called by the table that a session's processes share (emu/sched/shared_futexes_unsafe.h).
+  void wake_shared() { on_wake(); }
+  /// What that table keeps of it: its slot, or -1; the tid of a PI waiter; where its own process
+  /// sees the word, and what value it waits with; whether a PI futex came to it because the owner
+  /// died.
+  std::int32_t shared_slot = -1;
+  std::uint32_t tid = 0;
+  std::uint64_t uaddr = 0;
+  std::uint32_t expected = 0;
+  bool owner_died = false;
+  /// Called when that table takes over a waiter that is queued already.
+  virtual void on_export() {}
+  /// What a waiter of kind kPi waits for; null otherwise. All waiters of one key share it, and the
+  /// last one to leave destroys it.
+  std::shared_ptr<PiMutex> mutex;
 
  protected:
   virtual ~FutexWaiter() = default;
@@ -43,6 +73,8 @@ class FutexWaiter : public boost::intrusive::list_base_hook<
   friend class FutexTable;
   FutexKey key_;
   std::uint32_t bitset_;
+  int priority_;
+  Kind kind_;
 };
 
 class FutexTable {
@@ -51,7 +83,7 @@ class FutexTable {
   FutexTable(const FutexTable&) = delete;
   FutexTable& operator=(const FutexTable&) = delete;
 
-  /// Appends `waiter` to the queue of its key.
+  /// Puts `waiter` behind all those of its key that have its priority or a higher one.
   void enqueue(FutexWaiter& waiter);
   /// Unlinks; nothing happens if it was woken already.
   static void cancel(FutexWaiter& waiter);
@@ -60,8 +92,9 @@ class FutexTable {
   void clear();
 
   /// Wakes up to `count` waiters of `key` whose bitset meets `bitset`, oldest first. Returns how
-  /// many. A count of 0 wakes nobody: that FUTEX_WAKE takes 0 for 1 is its adapter's affair.
-  unsigned wake(FutexKey key, unsigned count, std::uint32_t bitset = kMatchAny);
+  /// many. A count of 0 wakes nobody: that FUTEX_WAKE takes 0 for 1 is its adapter's affair. EINVAL
+  /// on meeting a waiter that is not plain; those before it are woken all the same.
+  Result<unsigned> wake(FutexKey key, unsigned count, std::uint32_t bitset = kMatchAny);
 
   struct Requeued {
     unsigned woken = 0;
@@ -70,18 +103,31 @@ class FutexTable {
   /// Wakes up to `wake_count` waiters of `from`, then moves up to `move_count` of the rest to the
   /// end of `to`, keeping their order. Bitsets do not matter. Where both keys are the same, those
   /// that would be moved are counted and stay where they are (requeue_futex in
-  /// kernel/futex/requeue.c).
-  Requeued requeue(FutexKey from, FutexKey to, unsigned wake_count, unsigned move_count);
+  /// kernel/futex/requeue.c). EINVAL as above.
+  Result<Requeued> requeue(FutexKey from, FutexKey to, unsigned wake_count, unsigned move_count);
+
+  /// The waiter of `key` that a wake would meet first; null if there is none.
+  [[nodiscard]] FutexWaiter* first(FutexKey key);
+  /// Moves one waiter of kind kRequeuePi to the PI futex `to`, whose mutex it waits for from now on.
+  void move_to_pi(FutexWaiter& waiter, FutexKey to, std::shared_ptr<PiMutex> mutex);
 
   /// Number of waiters on `key`; for reports and tests, O(bucket).
   [[nodiscard]] unsigned waiters(FutexKey key) const;
+  [[nodiscard]] std::size_t longest_chain_for_test() const;
+  /// Calls f(FutexWaiter&) for every waiter; f may unlink the one it is given.
+  template <class F>
+  void for_each(F f) {
+    for (Bucket& bucket : buckets_) {
+      for (auto next = bucket.begin(); next != bucket.end();) f(*next++);
+    }
+  }
 
  private:
   using Bucket = boost::intrusive::list<FutexWaiter, boost::intrusive::constant_time_size<false>>;
 
   [[nodiscard]] Bucket& bucket_of(FutexKey key);
   [[nodiscard]] const Bucket& bucket_of(FutexKey key) const;
-  unsigned move(FutexKey from, FutexKey to, unsigned count);
+  Result<unsigned> move(FutexKey from, FutexKey to, unsigned count);
 
   // A fixed number of buckets and a mixing hash: keys that differ by any power of two spread
   // evenly, and nothing grows or stays behind when waiters leave.

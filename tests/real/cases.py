@@ -119,8 +119,7 @@ PRAGMA integrity_check;
     guest('pthreads-glibc-static-pie'),
     guest('pthreads-musl-dynamic', needs={'musl-gcc': 'musl-tools'}),
     guest('pthreads-musl-static', needs={'musl-gcc': 'musl-tools'}),
-    Case('pthreads-priority-inheritance', ['{build}/pthreads-glibc-dynamic', 'pi'],
-         known=dict.fromkeys(BOTH, 'issue 4: FUTEX_LOCK_PI')),
+    Case('pthreads-priority-inheritance', ['{build}/pthreads-glibc-dynamic', 'pi']),
     # --- C++ ---
     guest('cxx-threads'),
     guest('cxx-threads-static'),

@@ -10,7 +10,9 @@
 #include "emu/arch/x86_64/site_patcher_unsafe.h"
 #include "emu/fd/timerfd.h"
 #include "emu/kernel/fast_calls_unsafe.h"
+#include "emu/kernel/futex.h"
 #include "emu/kernel/report.h"
+#include "emu/kernel/robust_list.h"
 #include "emu/mem/user_copy_unsafe.h"
 #include "emu/process/boot.h"
 #include "emu/signal/outside.h"
@@ -211,6 +213,8 @@ bool Kernel::emulate_rdtsc(Task& task, const arch::Trap& trap) {
 }
 
 void Kernel::exit_process(int status) {
+  release_all_futexes(*this);
+  shared_futexes_.forget_process(session_.slot());
   give_up(status == 0 ? Verdict::kOk : Verdict::kExit, status);
 }
 
@@ -228,15 +232,17 @@ void Kernel::exit_task(Task& task, int status) {
 }
 
 Result<void> Kernel::before_fork() {
-  if (!time_is_virtual()) return {};
-  session_.create(clocks().monotonic().ns());
-  time_.virtual_clock()->share(session_.now());
+  if (!session_.active()) {
+    session_.create(clocks().monotonic().ns());
+    open_session();
+    export_futex_waiters(*this);
+  }
   child_slot_ = TRY(session_.reserve_slot());
+  shared_futexes_.forget_process(child_slot_);
   return {};
 }
 
 void Kernel::after_fork(int pid) {
-  if (!session_.active()) return;
   if (pid > 0) {
     session_.name_slot(child_slot_, pid);
   } else {
@@ -244,13 +250,26 @@ void Kernel::after_fork(int pid) {
   }
 }
 
-void Kernel::join_session(int fd, int slot) {
-  session_.attach(fd, slot);
-  time_.virtual_clock()->share(session_.now());
+void Kernel::open_session() {
+  if (time_is_virtual()) time_.virtual_clock()->share(session_.now());
+  poller_.set_doorbell(session_.doorbell());
+  shared_futexes_.open();
+  process_.shared_mappings().number_objects_by(
+      [this](std::uint64_t next) { return session_.unique_number(next); });
 }
 
+void Kernel::join_session(int fd, int doorbell, int slot) {
+  session_.attach(fd, doorbell, slot);
+  open_session();
+  shared_futexes_.forget_process(slot);
+  process_.number_tasks_from(slot);
+}
+
+void Kernel::look_for_orphans() { wake_orphaned_futexes(*this); }
+
 void Kernel::become_child(Task& survivor) {
-  if (session_.active()) session_.become(child_slot_, raw(host_pid()));
+  session_.become(child_slot_, raw(host_pid()));
+  shared_futexes_.forget_local();
   scheduler_.keep_only(survivor);
   clear_timers();
   scenario_.rearm();
@@ -258,10 +277,12 @@ void Kernel::become_child(Task& survivor) {
   poller_.reset_after_fork();
   arch::take_ticks();
   process_.become_child(host_pid(), survivor);
+  process_.number_tasks_from(session_.slot());
   chooser_.become_child();
   record_.become_child();
   process_.signals().drop_pending();
   survivor.signals->recompute();
+  survivor.robust_list = 0;
   set_relatives(0, true);
   warned_.clear();
   stats_ = {};
@@ -313,6 +334,7 @@ void Kernel::drain_host_signals() {
 }
 
 void Kernel::die_by_signal(int sig) {
+  release_all_futexes(*this);
   record_.write({Verdict::kSignal, 128 + sig, sig});
   if (config_.stats) print_stats(*this);
   if (sig != SIGKILL) arch::release_host_signal(sig, SIG_DFL);

@@ -24,6 +24,7 @@
 #include "emu/process/process.h"
 #include "emu/sched/block.h"
 #include "emu/sched/scheduler.h"
+#include "emu/sched/shared_futexes_unsafe.h"
 #include "timebase/clock_set.h"
 #include "timebase/scenario.h"
 #include "timebase/timer_queue.h"
@@ -59,6 +60,8 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   [[nodiscard]] timebase::ClockSet& clocks() { return time_.clocks(); }
   [[nodiscard]] timebase::TimerQueue& timers() { return timers_; }
   [[nodiscard]] waitq::FutexTable& futexes() { return futexes_; }
+  /// The table for shared objects, once it is active().
+  [[nodiscard]] sched::SharedFutexes& shared_futexes() { return shared_futexes_; }
   [[nodiscard]] sched::HostPoller& poller() { return poller_; }
   [[nodiscard]] sched::Scheduler& scheduler() { return scheduler_; }
   [[nodiscard]] trace::Chooser& chooser() { return chooser_; }
@@ -85,14 +88,14 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   [[noreturn]] void exit_task(Task& task, int status);
   /// Starts the host timer that preempts a guest which makes no system calls.
   void start_ticking();
-  /// Before a host fork: in virtual time the child shares this process's clock. EAGAIN if the session has
-  /// too many processes.
+  /// Before a host fork: the child shares this process's clock, if time is virtual, and its shared
+  /// futexes. EAGAIN if the session has too many processes.
   Result<void> before_fork();
   /// After it, in the parent: `pid` is the child's, or 0 if the fork failed.
   void after_fork(int pid);
   [[nodiscard]] const sched::Session& session() const { return session_; }
   /// After execve: goes on with the clock that the image before shared.
-  void join_session(int fd, int slot);
+  void join_session(int fd, int doorbell, int slot);
   /// In a forked child, on the calling task's fiber.
   void become_child(Task& survivor);
 
@@ -102,6 +105,9 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   void drain_host_signals() override;
   bool outside_active() override { return children_ != 0; }
   bool on_idle() override { return scenario_.on_idle(); }
+  bool take_session_wakes() override { return shared_futexes_.take_woken(); }
+  bool session_waits() override { return shared_futexes_.waiting(); }
+  void look_for_orphans() override;
   // signal::FatalSink
   [[noreturn]] void die_by_signal(int sig) override;
   void stop_by_signal(int sig) override;
@@ -144,6 +150,7 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   void count_trap(const Task& task);
   void enable_patching();
   void provide_vdso();
+  void open_session();
   bool emulate_rdtsc(Task& task, const arch::Trap& trap);
 
   Config config_;
@@ -158,6 +165,7 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   trace::Chooser chooser_;
   RunRecord record_;
   sched::Session session_;
+  sched::SharedFutexes shared_futexes_{session_};
   sched::Scheduler scheduler_;
   process::Process process_;
   Stats stats_;

@@ -29,9 +29,9 @@ void SharedMappings::remove(std::uint64_t begin, std::uint64_t size) {
 }
 
 void SharedMappings::move(std::uint64_t from, std::uint64_t old_size, std::uint64_t to,
-                          std::uint64_t size) {
+                          std::uint64_t size, bool keep) {
   const std::optional<Place> place = find(from);
-  remove(from, old_size);
+  if (!keep) remove(from, old_size);
   remove(to, size);
   if (place) add(to, size, *place);
 }
@@ -42,6 +42,11 @@ std::optional<SharedMappings::Place> SharedMappings::find(std::uint64_t address)
   --at;
   if (address >= at->second.end) return std::nullopt;
   return Place{at->second.place.object, at->second.place.offset + (address - at->first)};
+}
+
+std::uint64_t SharedMappings::new_anonymous_object() {
+  if (draw_) next_anonymous_ = draw_(next_anonymous_);
+  return next_anonymous_++;
 }
 
 std::uint64_t SharedMappings::file_object(std::uint64_t device, std::uint64_t inode) {

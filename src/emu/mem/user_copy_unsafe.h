@@ -62,7 +62,7 @@ inline constexpr std::uint64_t kStacksSize = 64ULL << 30;
 inline constexpr std::uint64_t kVforkBase = kStacksBase + kStacksSize;
 inline constexpr std::uint64_t kVforkSize = 64ULL << 30;
 inline constexpr std::uint64_t kSessionBase = kVforkBase + kVforkSize;
-inline constexpr std::uint64_t kSessionSize = 64 << 10;
+inline constexpr std::uint64_t kSessionSize = 2 << 20;
 inline constexpr std::uint64_t kReservedEnd = kSessionBase + kSessionSize;
 
 struct Range {

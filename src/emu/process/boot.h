@@ -39,8 +39,9 @@ struct BootRecord {
   };
   IntervalTimer interval_timers[3];
   Timekeeping::State timekeeping;
-  /// The page of a virtual session (sched/session_unsafe.h), or -1, and this process's slot.
+  /// The page of a session (sched/session_unsafe.h), or -1, and this process's slot.
   std::int32_t session_fd = -1;
+  std::int32_t session_doorbell = -1;
   std::int32_t session_slot = 0;
   std::uint32_t children = 0;
   /// The run so far (trace/chooser.h): counters, the deviations as a Schedule in bytes (a memfd, or -1),
@@ -53,9 +54,10 @@ struct BootRecord {
 };
 
 /// The kernel fds that the next image goes on with; -1 where there is none.
-constexpr std::array<std::int32_t, 6> kept_fds(const BootRecord& record) {
-  return {record.config.report_fd, record.config.trace_fd,    record.session_fd,
-          record.config.json_fd,   record.config.schedule_fd, record.recorded_fd};
+constexpr std::array<std::int32_t, 7> kept_fds(const BootRecord& record) {
+  return {record.config.report_fd, record.config.trace_fd, record.session_fd,
+          record.session_doorbell, record.config.json_fd,  record.config.schedule_fd,
+          record.recorded_fd};
 }
 /// A memfd with `bytes`, as a kernel fd. EMFILE, ENOMEM.
 Result<int> make_kept_file(const char* name, const std::vector<std::uint8_t>& bytes);

@@ -87,7 +87,7 @@ bool Process::is_own_exe(std::string_view path) const {
 
 Tid Process::next_tid() {
   ++last_tid_;
-  return static_cast<Tid>(kFirstTid + last_tid_);
+  return static_cast<Tid>(first_tid_ + last_tid_);
 }
 
 void Process::become_child(Tid pid, Task& survivor) {

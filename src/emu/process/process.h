@@ -62,6 +62,15 @@ class Process final : private signal::TimerHook {
   /// An id for a new thread. Above every pid of the host (PID_MAX_LIMIT is 2^22), so that it cannot be
   /// taken for another process, and the same in every run.
   Tid next_tid();
+  /// Each process of a session numbers its threads from a place of its own, since futex words name
+  /// owners by tid.
+  void number_tasks_from(int session_slot) {
+    first_tid_ = kFirstTid + session_slot * kTidsPerProcess;
+  }
+  /// Which process of the session numbered the task, or -1 for an id of the host.
+  [[nodiscard]] static std::int32_t session_slot_of(Tid tid) {
+    return raw(tid) < kFirstTid ? -1 : (raw(tid) - kFirstTid) / kTidsPerProcess;
+  }
   [[nodiscard]] VmClones& vm_clones() { return vm_clones_; }
   /// Null if there is no such task.
   [[nodiscard]] Task* find(Tid tid);
@@ -89,6 +98,8 @@ class Process final : private signal::TimerHook {
   void on_unignored(int sig) override { posix_timers_.on_unignored(sig); }
 
   static constexpr std::int32_t kFirstTid = 1 << 22;
+  static constexpr std::int32_t kTidsPerProcess = 1 << 19;  // 1,024 processes: below FUTEX_TID_MASK
+  std::int32_t first_tid_ = kFirstTid;
   Tid pid_;
   std::int32_t last_tid_ = 0;
   emu::Kernel& kernel_;

@@ -34,6 +34,19 @@ HostPoller::~HostPoller() { arch::close_kernel_fd(epoll_fd_); }
 void HostPoller::open_epoll() {
   const int fd = static_cast<int>(host_call(SYS_epoll_create1, EPOLL_CLOEXEC).value());
   epoll_fd_ = arch::to_kernel_fd(fd).value();
+  if (doorbell_ >= 0) watch_doorbell();
+}
+
+void HostPoller::set_doorbell(int fd) {
+  doorbell_ = fd;
+  watch_doorbell();
+}
+
+void HostPoller::watch_doorbell() {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;
+  event.data.fd = doorbell_;
+  host_call(SYS_epoll_ctl, epoll_fd_, EPOLL_CTL_ADD, doorbell_, &event).value();
 }
 
 waitq::WaitQueue& HostPoller::watch(Fd fd, waitq::PollMask events) {

@@ -73,6 +73,9 @@ class HostPoller {
   void set_inside_test(std::function<bool(Fd)> is_inside) { is_inside_ = std::move(is_inside); }
   /// The poller's own host epoll instance, a kernel fd.
   [[nodiscard]] int host_fd() const { return epoll_fd_; }
+  /// Ends a wait() whenever `fd`, an eventfd that nobody reads, is written to: what processes of a
+  /// session tell each other. From then on in the child of a fork, too.
+  void set_doorbell(int fd);
   /// After fork: the epoll instance is shared with the parent; make our own.
   void reset_after_fork();
 
@@ -88,10 +91,12 @@ class HostPoller {
   void make_orphan(Fd fd, std::unique_ptr<Watch> watch);
   void close_unused_orphans();
   [[nodiscard]] bool is_inside(int fd, const Watch& watch) const;
+  void watch_doorbell();
   template <class Test>
   [[nodiscard]] bool any_watch(Test test) const;
 
   int epoll_fd_ = -1;
+  int doorbell_ = -1;
   friend class HostRetryScope;
   friend class HostPin;
   unsigned armed_ = 0;

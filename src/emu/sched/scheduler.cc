@@ -12,6 +12,8 @@ namespace {
 constexpr Duration kTickLength = Duration::milliseconds(4);
 // Real programs compute for a tick or two between system calls, waiting for nothing.
 constexpr unsigned kQuietTicks = 10;
+// How long the end of a process that was killed may go unnoticed by who waits for it in a futex.
+constexpr Duration kOrphanInterval = Duration::milliseconds(100);
 
 // The timer of a park() with a deadline; lives on the parked task's kernel stack.
 class SleepTimer final : public timebase::Timer {
@@ -175,6 +177,7 @@ Task& Scheduler::next_ready() {
       owner_.drain_host_signals();
       alarm_ = Instant<Monotonic>::max();  // it may have been the alarm
     }
+    owner_.take_session_wakes();
     expire_due();
     check_time_limit();
     if (Task* task = take_ready()) return *task;
@@ -184,25 +187,78 @@ Task& Scheduler::next_ready() {
 
 Task* Scheduler::take_ready() {
   if (ready_.empty()) return nullptr;
-  auto chosen = ready_.begin();
-  if (chooser_.active() && ready_.size() > 1) {
-    candidates_.clear();
-    for (const Task& task : ready_) candidates_.push_back({&task.trace});
-    std::advance(chosen, chooser_.choose_task(trace::Choice::kReadyTask, 0, candidates_));
-  }
+  const auto chosen = choose_ready();
   Task& task = *chosen;
   ready_.erase(chosen);
   return &task;
 }
 
+// sched(7): only tasks of the highest priority are candidates.
+Scheduler::ReadyList::iterator Scheduler::choose_ready() {
+  const int due = priorities_used_ ? due_priority() : 0;
+  const auto is_due = [&](const Task& task) {
+    return !priorities_used_ || task.pi.effective() == due;
+  };
+  auto chosen = std::find_if(ready_.begin(), ready_.end(), is_due);
+  if (!chooser_.active()) return chosen;
+  candidates_.clear();
+  for (const Task& task : ready_) {
+    if (is_due(task)) candidates_.push_back({&task.trace});
+  }
+  if (candidates_.size() < 2) return chosen;
+  std::uint32_t skip = chooser_.choose_task(trace::Choice::kReadyTask, 0, candidates_);
+  for (; skip != 0; --skip) chosen = std::find_if(std::next(chosen), ready_.end(), is_due);
+  return chosen;
+}
+
+int Scheduler::due_priority() {
+  const auto below = [](const Task& a, const Task& b) {
+    return a.pi.effective() < b.pi.effective();
+  };
+  const auto [lowest, highest] = std::minmax_element(ready_.begin(), ready_.end(), below);
+  const int low = lowest->pi.effective();
+  const int high = highest->pi.effective();
+  return throttled(high, low) ? low : high;
+}
+
+// Real-time throttling, sched(7): after 0.95 s without the others, real-time tasks stand back for 0.05 s.
+bool Scheduler::throttled(int highest, int lowest) {
+  const Instant<Monotonic> now = clocks_.monotonic();
+  if (now < throttled_until_) return true;
+  if (highest == 0 || lowest != 0) {
+    unprivileged_ran_ = now;
+    return false;
+  }
+  if (now - unprivileged_ran_ < Duration::milliseconds(950)) return false;
+  throttled_until_ = now + Duration::milliseconds(50);
+  unprivileged_ran_ = throttled_until_;
+  return true;
+}
+
+// True if a ready task has a higher priority than the running one.
+bool Scheduler::outranked(const Task& current) {
+  if (!priorities_used_ || clocks_.monotonic() < throttled_until_) return false;
+  return std::any_of(ready_.begin(), ready_.end(), [&](const Task& task) {
+    return task.pi.effective() > current.pi.effective();
+  });
+}
+
 void Scheduler::offer_switch(Task& current, trace::Choice kind) {
   if (!chooser_.active() || ready_.empty()) return;
+  const auto is_peer = [&](const Task& task) {
+    return !priorities_used_ || task.pi.effective() >= current.pi.effective();
+  };
   candidates_.clear();
   candidates_.push_back({&current.trace});
-  for (const Task& task : ready_) candidates_.push_back({&task.trace});
+  for (const Task& task : ready_) {
+    if (is_peer(task)) candidates_.push_back({&task.trace});
+  }
   const std::uint32_t answer = chooser_.choose_task(kind, current.trace.number, candidates_);
   if (answer == 0) return;
-  const auto chosen = std::next(ready_.begin(), answer - 1);
+  auto chosen = std::find_if(ready_.begin(), ready_.end(), is_peer);
+  for (std::uint32_t skip = answer - 1; skip != 0; --skip) {
+    chosen = std::find_if(std::next(chosen), ready_.end(), is_peer);
+  }
   Task& next = *chosen;
   ready_.erase(chosen);
   current.state = task::State::kReady;
@@ -237,13 +293,17 @@ void Scheduler::idle() {
 }
 
 void Scheduler::idle_real(std::optional<Instant<Monotonic>> deadline) {
-  if (deadline) {
-    const Duration left = clocks_.source().host_time_until(*deadline);
-    if (left > Duration()) poller_.wait(left);
-  } else {
-    if (!poller_.watching() && !owner_.outside_active()) owner_.on_stuck();
-    poller_.wait(std::nullopt);
+  std::optional<Duration> left;
+  if (deadline) left = clocks_.source().host_time_until(*deadline);
+  const bool session_waits = owner_.session_waits();
+  if (session_waits && (!left || *left > kOrphanInterval)) {
+    left = kOrphanInterval;
+    owner_.look_for_orphans();
+    if (!ready_.empty()) return;
   }
+  if (left && *left <= Duration()) return;
+  if (!left && !poller_.watching() && !owner_.outside_active()) owner_.on_stuck();
+  poller_.wait(left);
 }
 
 // Virtual time never runs ahead of the outside world: host fds that somebody else may act on get
@@ -268,11 +328,16 @@ void Scheduler::idle_in_session(std::optional<Instant<Monotonic>> deadline) {
   const std::int64_t when = deadline ? deadline->ns() : Session::kNever;
   Duration waited;
   Duration pause = Duration::microseconds(20);
-  if (!deadline && !poller_.watching() && !owner_.outside_active()) owner_.on_stuck();
+  const bool session_waits = owner_.session_waits();
+  if (!deadline && !session_waits && !poller_.watching() && !owner_.outside_active()) {
+    owner_.on_stuck();
+  }
   session_.enter_idle(when);
   for (;;) {
     const std::uint64_t probe = session_.probe();
     if (poller_.wait(pause) != 0 || arch::interrupt_pending()) break;
+    if (session_waits) owner_.look_for_orphans();
+    if (owner_.take_session_wakes() || !ready_.empty()) break;
     session_.acknowledge(probe);
     if (clocks_.monotonic().ns() >= when) break;
     waited = waited + pause;
@@ -293,11 +358,12 @@ void Scheduler::after_trap(Task& current) {
     owner_.drain_host_signals();
     take_ticks(current);
   }
+  owner_.take_session_wakes();
   const bool fired = expire_due();
   check_time_limit();
   keep_alarm();
   if (ready_.empty()) return;
-  if (fired || slice_over()) return yield(current);
+  if (fired || slice_over() || outranked(current)) return yield(current);
   offer_switch(current, trace::Choice::kSwitchExit);
 }
 
@@ -329,6 +395,7 @@ void Scheduler::take_ticks(Task& current) {
   const unsigned ticks = arch::take_ticks();
   if (ticks == 0) return;
   stats_.ticks += ticks;
+  owner_.take_session_wakes();
   if (virtual_clock_ != nullptr) return take_ticks_virtual(current, ticks);
   // It may have been the alarm, and even a little early by our clock: it is asked for again if need be.
   alarm_ = Instant<Monotonic>::max();

@@ -4,7 +4,8 @@
 // the current task's fiber and switch straight to the next task's; if none is ready, the idle loop runs
 // on the fiber that gave up last. So between two calls of the scheduler, kernel code is atomic.
 //
-// Order: FIFO, unless trace::choose() says otherwise. Time is advanced here and nowhere else.
+// Order: by effective real-time priority, then FIFO, unless trace::choose() says otherwise. Time is
+// advanced here and nowhere else.
 #pragma once
 
 #include <boost/intrusive/list.hpp>
@@ -44,6 +45,12 @@ class IdleOwner {
   virtual void on_stuck() = 0;
   /// Host signals were recorded; turn them into guest signals.
   virtual void drain_host_signals() = 0;
+  /// Other processes of the session woke tasks of this one: marks them. True if there were any.
+  virtual bool take_session_wakes() = 0;
+  /// True while tasks wait for other processes of the session in a way that the poller does not know.
+  virtual bool session_waits() = 0;
+  /// Called now and then meanwhile: looks for what no other process told, because it was killed.
+  virtual void look_for_orphans() = 0;
   /// True while processes outside this one (children) may act on what is being waited for.
   virtual bool outside_active() = 0;
   /// SchedulerOptions::time_limit has passed. Does not return.
@@ -111,6 +118,8 @@ class Scheduler {
   void arrived();
   /// CPU time that `task` has used, the running slice included.
   [[nodiscard]] Duration cpu_time(const Task& task);
+  /// From now on tasks differ in real-time priority: the highest goes first, and preempts.
+  void use_priorities() { priorities_used_ = true; }
   /// Enters the first task from the boot stack; never returns.
   [[noreturn]] void start(Task& first);
   /// After fork: forgets every task but `survivor`.
@@ -125,6 +134,10 @@ class Scheduler {
   void enqueue(Task& task);
   Task& next_ready();
   Task* take_ready();
+  [[nodiscard]] bool outranked(const Task& current);
+  ReadyList::iterator choose_ready();
+  [[nodiscard]] int due_priority();
+  bool throttled(int highest, int lowest);
   void switch_from(Task& from);
   void stop_slice(Task& from);
   void hand_over(Task& from, Task& next);
@@ -159,6 +172,10 @@ class Scheduler {
   Instant<Monotonic> alarm_ = Instant<Monotonic>::max();
   std::uint64_t entries_since_tick_ = 0;
   unsigned quiet_ticks_ = 0;  ///< of guest code without a kernel entry
+  bool priorities_used_ = false;
+  // Real-time throttling: when a task of no priority last ran or was not waiting to, and until when they may.
+  Instant<Monotonic> unprivileged_ran_;
+  Instant<Monotonic> throttled_until_;
 };
 
 }  // namespace detent::sched

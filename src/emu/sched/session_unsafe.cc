@@ -1,8 +1,10 @@
 #include "emu/sched/session_unsafe.h"
 
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <array>
 #include <string>
@@ -22,11 +24,12 @@ struct Session::Slot {
   std::atomic<std::uint32_t> idle;
   std::atomic<std::int64_t> deadline;
   std::atomic<std::uint64_t> acknowledged;
+  std::atomic<std::uint32_t> byte_held;  // the process holds the lock on its byte
 };
 
 struct Session::Page {
-  static constexpr int kSlots = 1024;
   std::atomic<std::int64_t> now;
+  std::atomic<std::uint64_t> unique;
   std::atomic<std::uint64_t> probe;
   std::atomic<std::uint64_t> activity;  // counts processes that stopped being idle, or to be
   std::array<Slot, kSlots> slots;
@@ -64,7 +67,7 @@ Life life_of(int pid) {
 }  // namespace
 
 void Session::map(int fd) {
-  static_assert(sizeof(Page) <= mem::kSessionSize);
+  static_assert(sizeof(Page) <= kFutexOffset);
   const long at = host_call(SYS_mmap, static_cast<std::int64_t>(mem::kSessionBase),
                             static_cast<std::int64_t>(mem::kSessionSize), PROT_READ | PROT_WRITE,
                             MAP_SHARED | MAP_FIXED, fd, 0)
@@ -79,27 +82,69 @@ void Session::create(std::int64_t now) {
       static_cast<int>(host_call(SYS_memfd_create, "detent-session", MFD_CLOEXEC).value());
   host_call(SYS_ftruncate, fd, static_cast<std::int64_t>(mem::kSessionSize)).value();
   map(arch::to_kernel_fd(fd).value());
+  const auto bell = static_cast<int>(host_call(SYS_eventfd2, 0, EFD_CLOEXEC).value());
+  doorbell_ = arch::to_kernel_fd(bell).value();
   page_->now = now;
-  page_->slots[0].pid = static_cast<std::int32_t>(host_call(SYS_getpid).value());
+  become(0, static_cast<int>(host_call(SYS_getpid).value()));
 }
 
-void Session::attach(int fd, int slot) {
+void Session::attach(int fd, int doorbell, int slot) {
   arch::adopt_kernel_fd(fd);
   map(fd);
+  doorbell_ = doorbell;
   slot_ = slot;
+}
+
+void Session::become(int slot, int pid) {
+  slot_ = slot;
+  name_slot(slot, pid);
+  hold_own_byte();
+}
+
+void Session::hold_own_byte() {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = slot_;
+  lock.l_len = 1;
+  host_call(SYS_fcntl, fd_, F_SETLK, &lock).value();
+  page_->slots[static_cast<std::size_t>(slot_)].byte_held = 1;
+}
+
+bool Session::gone(int slot) const {
+  const Slot& entry = page_->slots[static_cast<std::size_t>(slot)];
+  if (entry.pid == 0) return true;
+  if (slot == slot_ || entry.byte_held == 0) return false;
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = slot;
+  lock.l_len = 1;
+  return host_call(SYS_fcntl, fd_, F_GETLK, &lock).ok() && lock.l_type == F_UNLCK;
+}
+
+std::uint64_t Session::unique_number(std::uint64_t from) {
+  std::uint64_t last = page_->unique;
+  while (last < from && !page_->unique.compare_exchange_weak(last, from)) {
+  }
+  return page_->unique++;
 }
 
 std::atomic<std::int64_t>& Session::now() { return page_->now; }
 
 Result<int> Session::reserve_slot() {
-  for (int i = 0; i < Page::kSlots; ++i) {
-    Slot& slot = page_->slots[static_cast<std::size_t>(i)];
-    std::int32_t free = 0;
-    if (!slot.pid.compare_exchange_strong(free, -1)) continue;
-    slot.idle = 0;
-    slot.acknowledged = 0;
-    ++page_->activity;
-    return i;
+  for (const bool reclaim : {false, true}) {
+    for (int i = 0; i < kSlots; ++i) {
+      Slot& slot = page_->slots[static_cast<std::size_t>(i)];
+      std::int32_t old = 0;
+      if (reclaim && slot.pid > 0 && gone(i)) old = slot.pid;
+      if (!slot.pid.compare_exchange_strong(old, -1)) continue;
+      slot.idle = 0;
+      slot.acknowledged = 0;
+      slot.byte_held = 0;
+      ++page_->activity;
+      return i;
+    }
   }
   return Errno{EAGAIN};
 }
@@ -132,7 +177,7 @@ void Session::acknowledge(std::uint64_t probe) {
 bool Session::others_allow(bool& acknowledged) {
   acknowledged = true;
   const std::int64_t mine = page_->slots[static_cast<std::size_t>(slot_)].deadline;
-  for (int i = 0; i < Page::kSlots; ++i) {
+  for (int i = 0; i < kSlots; ++i) {
     Slot& other = page_->slots[static_cast<std::size_t>(i)];
     const std::int32_t pid = other.pid;
     if (i == slot_ || pid == 0) continue;

@@ -17,6 +17,7 @@
 #include "emu/arch/x86_64/user_state.h"
 #include "emu/task/kernel_stack_unsafe.h"
 #include "emu/trace/event.h"
+#include "waitq/pi_mutex.h"
 
 namespace detent {
 
@@ -76,15 +77,16 @@ class Task : public boost::intrusive::list_base_hook<> {
   std::uint64_t clear_child_tid = 0;
   // set_robust_list(2).
   std::uint64_t robust_list = 0;
-  std::uint64_t robust_list_size = 0;
   // rseq(2): kept by us, never registered with the host. Guest address or 0.
   std::uint64_t rseq = 0;
   std::uint32_t rseq_size = 0;
   std::uint32_t rseq_signature = 0;
-  // sched_setscheduler(2), nice(2): kept for the guest to see; the scheduler is FIFO.
+  // sched_setscheduler(2), nice(2), as the guest sees them; what counts for the scheduler is `pi`.
   int policy = 0;
   int priority = 0;
   int nice = 0;
+  /// Real-time priority, own and inherited, and the PI futexes that others wait for.
+  waitq::PiTask pi;
   // prctl(PR_SET_NAME), at most 15 bytes.
   std::string name;
   // prctl(PR_SET_TIMERSLACK), ns.

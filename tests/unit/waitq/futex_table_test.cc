@@ -18,8 +18,9 @@ constexpr unsigned kAll = ~0U;
 
 class TestWaiter final : public FutexWaiter {
  public:
-  TestWaiter(std::vector<int>& woken, int id, FutexKey key, std::uint32_t bitset = kMatchAny)
-      : FutexWaiter(key, bitset), woken_(woken), id_(id) {}
+  TestWaiter(std::vector<int>& woken, int id, FutexKey key, std::uint32_t bitset = kMatchAny,
+             int priority = 0, Kind kind = Kind::kPlain)
+      : FutexWaiter(key, bitset, priority, kind), woken_(woken), id_(id) {}
 
  private:
   void on_wake() override {
@@ -35,8 +36,9 @@ struct World {
   std::vector<int> woken;
   std::deque<TestWaiter> waiters;
 
-  TestWaiter& wait(FutexKey key, std::uint32_t bitset = kMatchAny) {
-    waiters.emplace_back(woken, static_cast<int>(waiters.size()), key, bitset);
+  TestWaiter& wait(FutexKey key, std::uint32_t bitset = kMatchAny, int priority = 0,
+                   FutexWaiter::Kind kind = FutexWaiter::Kind::kPlain) {
+    waiters.emplace_back(woken, static_cast<int>(waiters.size()), key, bitset, priority, kind);
     table.enqueue(waiters.back());
     return waiters.back();
   }
@@ -50,18 +52,18 @@ TEST_CASE("a wake takes the oldest waiters of its key", "[futex_table]") {
     w.wait(kOtherSpace);
   }
   CHECK(w.table.waiters(kA) == 3);
-  CHECK(w.table.wake(kA, 2) == 2);
+  CHECK(w.table.wake(kA, 2).value() == 2);
   CHECK(w.woken == std::vector{0, 3});
   CHECK(w.table.waiters(kA) == 1);
   CHECK(w.table.waiters(kB) == 3);
-  CHECK(w.table.wake(kA, kAll) == 1);
-  CHECK(w.table.wake(kA, kAll) == 0);
+  CHECK(w.table.wake(kA, kAll).value() == 1);
+  CHECK(w.table.wake(kA, kAll).value() == 0);
 }
 
 TEST_CASE("a wake of none wakes none", "[futex_table]") {
   World w;
   w.wait(kA);
-  CHECK(w.table.wake(kA, 0) == 0);
+  CHECK(w.table.wake(kA, 0).value() == 0);
   CHECK(w.table.waiters(kA) == 1);
 }
 
@@ -70,10 +72,10 @@ TEST_CASE("bitsets choose among the waiters", "[futex_table]") {
   w.wait(kA, 0b001);
   w.wait(kA, 0b010);
   w.wait(kA, 0b011);
-  CHECK(w.table.wake(kA, kAll, 0b100) == 0);
-  CHECK(w.table.wake(kA, 1, 0b010) == 1);
+  CHECK(w.table.wake(kA, kAll, 0b100).value() == 0);
+  CHECK(w.table.wake(kA, 1, 0b010).value() == 1);
   CHECK(w.woken == std::vector{1});
-  CHECK(w.table.wake(kA, kAll, 0b010) == 1);
+  CHECK(w.table.wake(kA, kAll, 0b010).value() == 1);
   CHECK(w.woken == std::vector{1, 2});
 }
 
@@ -84,7 +86,7 @@ TEST_CASE("a cancelled waiter is not woken, and cancelling twice is harmless", "
   FutexTable::cancel(first);
   FutexTable::cancel(first);
   CHECK(!first.queued());
-  CHECK(w.table.wake(kA, kAll) == 1);
+  CHECK(w.table.wake(kA, kAll).value() == 1);
   CHECK(w.woken == std::vector{1});
 }
 
@@ -92,20 +94,20 @@ TEST_CASE("a requeue wakes some and moves the rest behind those that wait there"
   World w;
   for (int i = 0; i < 4; ++i) w.wait(kA);
   w.wait(kB);
-  const auto done = w.table.requeue(kA, kB, 1, 2);
+  const auto done = w.table.requeue(kA, kB, 1, 2).value();
   CHECK(done.woken == 1);
   CHECK(done.moved == 2);
   CHECK(w.woken == std::vector{0});
   CHECK(w.waiters[1].key() == kB);
   CHECK(w.waiters[3].key() == kA);
-  CHECK(w.table.wake(kB, kAll) == 3);
+  CHECK(w.table.wake(kB, kAll).value() == 3);
   CHECK(w.woken == std::vector{0, 4, 1, 2});
 }
 
 TEST_CASE("a requeued waiter can be cancelled where it is now", "[futex_table]") {
   World w;
   TestWaiter& waiter = w.wait(kA);
-  w.table.requeue(kA, kB, 0, kAll);
+  w.table.requeue(kA, kB, 0, kAll).value();
   CHECK(w.table.waiters(kB) == 1);
   FutexTable::cancel(waiter);
   CHECK(w.table.waiters(kB) == 0);
@@ -114,10 +116,10 @@ TEST_CASE("a requeued waiter can be cancelled where it is now", "[futex_table]")
 TEST_CASE("a requeue to the same key counts and keeps the order", "[futex_table]") {
   World w;
   for (int i = 0; i < 4; ++i) w.wait(kA);
-  const auto done = w.table.requeue(kA, kA, 1, 2);
+  const auto done = w.table.requeue(kA, kA, 1, 2).value();
   CHECK(done.woken == 1);
   CHECK(done.moved == 2);
-  CHECK(w.table.wake(kA, kAll) == 3);
+  CHECK(w.table.wake(kA, kAll).value() == 3);
   CHECK(w.woken == std::vector{0, 1, 2, 3});
 }
 
@@ -125,7 +127,46 @@ TEST_CASE("a waiter that dies has left its futex", "[futex_table]") {
   World w;
   w.wait(kA);
   w.waiters.clear();
-  CHECK(w.table.wake(kA, kAll) == 0);
+  CHECK(w.table.wake(kA, kAll).value() == 0);
+}
+
+TEST_CASE("waiters are ordered by priority, then by arrival, also after a requeue",
+          "[futex_table]") {
+  World w;
+  for (const int priority : {0, 10, 30, 0, 10, 30}) w.wait(kA, kMatchAny, priority);
+  CHECK(w.table.wake(kA, 1).value() == 1);
+  w.wait(kB, kMatchAny, 20);
+  CHECK(w.table.requeue(kA, kB, 0, kAll).value().moved == 5);
+  CHECK(w.table.wake(kB, kAll).value() == 6);
+  CHECK(w.woken == std::vector{2, 5, 6, 1, 4, 0, 3});
+}
+
+TEST_CASE("a waiter of another kind is refused, those before it are served", "[futex_table]") {
+  World w;
+  w.wait(kA);
+  w.wait(kA, kMatchAny, 0, FutexWaiter::Kind::kRequeuePi);
+  CHECK(w.table.wake(kA, kAll).error() == Errno{EINVAL});
+  CHECK(w.woken == std::vector{0});
+  CHECK(w.table.requeue(kA, kB, 0, kAll).error() == Errno{EINVAL});
+  CHECK(w.table.waiters(kA) == 1);
+}
+
+TEST_CASE("keys that differ by a power of two share few buckets", "[futex_table]") {
+  // With an aliasing hash, the wake of one key would walk all of the others' waiters.
+  for (unsigned shift = 2; shift < 40; ++shift) {
+    World w;
+    for (std::uint64_t i = 0; i < 512; ++i) w.wait({0, i << shift});
+    CHECK(w.table.longest_chain_for_test() < 16);
+  }
+}
+
+TEST_CASE("ten thousand waiters are woken in order, all at once and one by one", "[futex_table]") {
+  World w;
+  for (int i = 0; i < 10'000; ++i) w.wait(kA);
+  CHECK(w.table.wake(kA, 5'000).value() == 5'000);
+  for (int i = 0; i < 5'000; ++i) REQUIRE(w.table.wake(kA, 1).value() == 1);
+  CHECK(w.woken.size() == 10'000);
+  CHECK(std::is_sorted(w.woken.begin(), w.woken.end()));
 }
 
 // The naive model: one list per key, ids in the order of arrival.
@@ -205,7 +246,7 @@ class ModelTest {
     const unsigned count = any_count();
     const std::uint32_t bitset = any_bitset();
     world_.woken.clear();
-    const unsigned woken = world_.table.wake(key, count, bitset);
+    const unsigned woken = world_.table.wake(key, count, bitset).value();
     REQUIRE(world_.woken == model_.wake(key, count, bitset));
     REQUIRE(woken == world_.woken.size());
     check(key);
@@ -217,7 +258,7 @@ class ModelTest {
     const unsigned wake_count = any_count();
     const unsigned move_count = any_count();
     world_.woken.clear();
-    const auto done = world_.table.requeue(from, to, wake_count, move_count);
+    const auto done = world_.table.requeue(from, to, wake_count, move_count).value();
     REQUIRE(world_.woken == model_.wake(from, wake_count, kMatchAny));
     REQUIRE(done.woken == world_.woken.size());
     REQUIRE(done.moved == model_.move(from, to, move_count));
