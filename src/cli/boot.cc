@@ -77,7 +77,7 @@ void restore_interval_timers(const process::BootRecord& record, Task& task) {
 void resume_recording(const process::BootRecord& record, const process::Booted& booted,
                       emu::Kernel& kernel) {
   kernel.record().set_stack(booted.stack_pointer);
-  kernel.start_recording({});
+  kernel.start_recording();
   if (record.start_ns < 0) return;
   kernel.record().set_start(record.start_ns);
   std::vector<trace::Deviation> deviations;

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "cli/profile.h"
 #include "emu/arch/x86_64/kernel_fds.h"
 #include "emu/process/boot.h"
 #include "emu/trace/schedule.h"
@@ -83,6 +84,16 @@ void add_run_options(CLI::App& command, RunOptions& options) {
   command.add_option("--report", options.report, "write what happened to FILE, as JSON");
   command.add_flag("--report-stacks", options.report_stacks,
                    "the report has pieces of the stacks of tasks");
+  command.add_option("--profile", options.profile,
+                     "a report of a run without a strategy: what pct, period and surw may expect");
+  command.add_option(
+      "--livelock", options.livelock,
+      "give up, with exit code 121, after N system calls in a row that only wait, ask or "
+      "signal, while time stands still");
+  command.add_flag("--faults", options.faults,
+                   "a strategy may let memory, descriptors and threads run out");
+  command.add_option("--server", options.server, "socket of a fork server (docs/schedules.md)")
+      ->group("");
   command.add_option("--time-budget", options.time_budget,
                      "give up, with exit code 124, after this span of the guest's time");
   command.add_option("--syscall-cost", options.syscall_cost,
@@ -220,6 +231,39 @@ bool set_span(const char* option, const std::string& text, std::int64_t& ns, std
 
 }  // namespace
 
+namespace {
+
+bool set_server(const RunOptions& options, emu::Config& config, std::string& problem) {
+  if (options.server < 0) return true;
+  if (fcntl(options.server, F_GETFD) < 0) {
+    problem = fmt::format("--server={}: not an open file descriptor", options.server);
+    return false;
+  }
+  const Result<int> high = arch::to_kernel_fd(options.server);
+  if (!high.ok()) {
+    problem = "no room for the server's socket above RLIMIT_NOFILE";
+    return false;
+  }
+  config.server_fd = high.value();
+  if (options.time.empty()) config.time = emu::TimeMode::kVirtual;
+  return true;
+}
+
+bool set_profile(const RunOptions& options, emu::Config& config, std::string& problem) {
+  if (options.profile.empty()) return true;
+  trace::Profile profile;
+  if (!read_profile(options.profile, profile, problem)) return false;
+  const Result<int> fd = process::make_kept_file("detent-profile", trace::to_bytes(profile));
+  if (!fd.ok()) {
+    problem = "no room for the profile above RLIMIT_NOFILE";
+    return false;
+  }
+  config.profile_fd = fd.value();
+  return true;
+}
+
+}  // namespace
+
 bool make_config(const RunOptions& options, emu::Config& config, std::string& problem) {
   if (!options.time.empty() && !parse_time_mode(options.time, config, problem)) return false;
   if (!set_schedule(options, config, problem)) return false;
@@ -229,6 +273,9 @@ bool make_config(const RunOptions& options, emu::Config& config, std::string& pr
     return false;
   }
   if (!parse_patch(options, config, problem)) return false;
+  if (!set_server(options, config, problem) || !set_profile(options, config, problem)) return false;
+  config.livelock_entries = options.livelock;
+  config.faults = options.faults;
   config.strace_deterministic = options.strace_deterministic;
   config.stats = options.stats;
   config.wait_on_deadlock = options.wait_on_deadlock;

@@ -18,6 +18,10 @@ struct RunOptions {
   std::string schedule;
   std::string report;
   std::string time_budget;
+  std::string profile;
+  std::uint64_t livelock = 0;
+  int server = -1;
+  bool faults = false;
   bool report_stacks = false;
   std::string syscall_cost = "1us";
   std::string io_grace = "1ms";

@@ -85,7 +85,7 @@ std::vector<const char*> environment() {
 // Only a run whose choices matter is tied to a build. A schedule from another build is replayed, for the two
 // may well behave alike, but the user is told.
 void note_build(const loader::Program& program, emu::Config& config) {
-  if (config.json_fd < 0 && config.schedule_fd < 0) return;
+  if (config.json_fd < 0 && config.schedule_fd < 0 && config.server_fd < 0) return;
   const std::string id = build_id_of(program.file.get());
   config.build_id[id.copy(config.build_id, sizeof(config.build_id) - 1)] = '\0';
   const auto tag = static_cast<std::uint32_t>(std::strtoul(id.substr(0, 8).c_str(), nullptr, 16));

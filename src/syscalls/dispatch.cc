@@ -42,6 +42,45 @@ bool names_kernel_fd(const Task& task, const Row& row) {
          arch::is_kernel_fd(static_cast<std::int32_t>(task.user.syscall_arg(0)));
 }
 
+// What a call answers where a resource is exhausted, 0 if it needs none.
+int fault_of(long number) {
+  switch (number) {
+    case SYS_mmap:
+    case SYS_mremap:
+      return ENOMEM;
+    case SYS_clone:
+    case SYS_clone3:
+    case SYS_fork:
+    case SYS_vfork:
+      return EAGAIN;
+    case SYS_open:
+    case SYS_openat:
+    case SYS_socket:
+    case SYS_socketpair:
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_pipe:
+    case SYS_pipe2:
+    case SYS_dup:
+    case SYS_eventfd2:
+    case SYS_epoll_create1:
+    case SYS_timerfd_create:
+    case SYS_signalfd4:
+    case SYS_memfd_create:
+      return EMFILE;
+    default:
+      return 0;
+  }
+}
+
+// Only once there are several tasks: a program that cannot even be loaded shows nothing.
+int chosen_fault(Task& task, long number) {
+  trace::Chooser& chooser = task.kernel().chooser();
+  if (!chooser.active() || !task.kernel().config().faults || chooser.carry().tasks < 2) return 0;
+  const int fault = fault_of(number);
+  return fault != 0 && chooser.choose(trace::Choice::kFault, 2) != 0 ? fault : 0;
+}
+
 Result<long> serve(Task& task, long number, bool foreign_abi) {
   const Row& found = row(number);
   if (foreign_abi || found.support == Support::kAbsent) {
@@ -49,6 +88,7 @@ Result<long> serve(Task& task, long number, bool foreign_abi) {
     return Errno{ENOSYS};
   }
   if (names_kernel_fd(task, found)) return Errno{EBADF};
+  if (const int fault = chosen_fault(task, number)) return Errno{fault};
   if (found.support == Support::kHost) return pass_to_host(task, number);
   return found.adapter(task);
 }

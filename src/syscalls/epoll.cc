@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "emu/arch/x86_64/host_call.h"
 #include "emu/arch/x86_64/kernel_fds.h"
@@ -77,6 +79,24 @@ Result<Epoll*> epoll_to_wait_on(Task& task, Fd epfd, UserPtr<epoll_event> events
   return epoll;
 }
 
+// Events that are ready together are told in the order in which they became ready, and that two processors
+// can make either: another one may come first.
+void choose_first(Task& task, UserPtr<epoll_event> events, std::size_t count) {
+  const auto options = static_cast<std::uint32_t>(count);
+  const std::uint32_t first = task.kernel().chooser().choose(trace::Choice::kBatchOrder, options);
+  if (first == 0) return;
+  std::vector<epoll_event> batch(count);
+  const std::size_t size = count * sizeof(epoll_event);
+  if (!mem::copy_in_bytes(batch.data(), events.address(), size).ok()) return;
+  std::rotate(batch.begin(), batch.begin() + first, batch.begin() + first + 1);
+  static_cast<void>(mem::copy_out_bytes(events.address(), batch.data(), size));
+}
+
+// signal(7): epoll_wait fails with EINTR after a stop and SIGCONT, without any handler.
+bool is_stopped_and_continued(Task& task) {
+  return task.kernel().chooser().choose(trace::Choice::kEintr, 2) != 0;
+}
+
 // ep_poll(): an event wins over a time-out, a time-out over a signal. Waiters are exclusive.
 Result<long> wait_for_events(Task& task, Epoll& epoll, UserPtr<epoll_event> events, int max_events,
                              const Timeout& timeout, Fd epfd) {
@@ -88,9 +108,13 @@ Result<long> wait_for_events(Task& task, Epoll& epoll, UserPtr<epoll_event> even
   for (;;) {
     UserEvents sink(events);
     waitq::Attempt<std::size_t> tried = epoll.wait(static_cast<std::size_t>(max_events), sink);
-    if (!tried.blocked()) return static_cast<long>(TRY(std::move(tried).result()));
+    if (!tried.blocked()) {
+      const std::size_t count = TRY(std::move(tried).result());
+      choose_first(task, events, count);
+      return static_cast<long>(count);
+    }
     if (wake == sched::Wake::kTimedOut) return 0;
-    if (wake == sched::Wake::kInterrupted) return Errno{EINTR};
+    if (wake == sched::Wake::kInterrupted || is_stopped_and_continued(task)) return Errno{EINTR};
     sched::MultiWait wait(task.kernel().scheduler(), task);
     wait.add(*tried.blocked_on().queue, tried.blocked_on().events, /*exclusive=*/true);
     wake = wait.park(rules);

@@ -259,9 +259,20 @@ std::optional<std::string> host_proc_path(Task& task, std::string_view path) {
   return fmt::format("/proc/self/task/{}/{}", raw(task.process().pid()), own->rest);
 }
 
+// A version 4 UUID (RFC 4122) of the run's random bytes.
+std::string random_uuid(trace::Chooser& chooser) {
+  const std::uint64_t high = (chooser.random_bits() & ~0xf000ULL) | 0x4000;
+  const std::uint64_t low = (chooser.random_bits() >> 2) | 1ULL << 63;
+  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}\n", high >> 32, (high >> 16) & 0xffff,
+                     high & 0xffff, low >> 48, low & 0xffffffffffff);
+}
+
 std::optional<Result<long>> open_proc_file(Task& task, std::string_view path, int flags) {
   if ((flags & O_PATH) != 0) return std::nullopt;
   if (path == "/proc/uptime") return open_snapshot(uptime(task), flags);
+  if (path == "/proc/sys/kernel/random/uuid" && task.kernel().time_is_virtual()) {
+    return open_snapshot(random_uuid(task.kernel().chooser()), flags);
+  }
   const std::optional<OwnProcPath> own = own_proc_path(task, path);
   if (!own) return std::nullopt;
   if (own->rest == "comm") {

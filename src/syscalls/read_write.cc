@@ -16,6 +16,8 @@
 #include "emu/sched/block.h"
 #include "syscalls/files.h"
 #include "syscalls/host_wait.h"
+#include "syscalls/socket_wait.h"
+#include "syscalls/system.h"
 
 namespace detent::syscalls {
 namespace {
@@ -147,8 +149,30 @@ long try_without_blocking(long nr, Fd fd, const Vector& vector, fd::HostKind kin
   return done == -EOPNOTSUPP ? -ENOSYS : done;
 }
 
-Result<long> host_read(Task& task, Fd fd, const Vector& vector) {
+// The bytes of /dev/urandom are those of getrandom(2).
+Result<long> read_random(Task& task, const Vector& vector) {
+  long total = 0;
+  for (const iovec& part : vector) {
+    const Result<long> got = sys_getrandom(task, arch::host_arg(part.iov_base), part.iov_len, 0);
+    if (!got.ok()) return total > 0 ? Result<long>(total) : got;
+    total += got.value();
+  }
+  return total;
+}
+
+Vector shortened(Task& task, Fd fd, const Vector& vector) {
+  const std::size_t wanted = total_size(vector);
+  const std::size_t size = chosen_receive_size(task, fd, wanted);
+  if (size == wanted) return vector;
+  return {{vector.front().iov_base, std::min(vector.front().iov_len, size)}};
+}
+
+Result<long> host_read(Task& task, Fd fd, const Vector& asked) {
   const fd::HostKind kind = task.process().fds().host_kind(fd);
+  if (kind == fd::HostKind::kRandom && task.kernel().time_is_virtual()) {
+    return read_random(task, asked);
+  }
+  const Vector vector = kind == fd::HostKind::kSocket ? shortened(task, fd, asked) : asked;
   if (total_size(vector) == 0) return arch::to_result(host_vector_call(SYS_readv, fd, vector));
   if (kind == fd::HostKind::kPipe || kind == fd::HostKind::kSocket) {
     const long done = try_without_blocking(SYS_readv, fd, vector, kind);

@@ -190,22 +190,19 @@ Result<long> sys_sendto(Task& task, Fd fd, UserPtr<void> bytes, std::uint64_t si
              {fd, flags, Direction::kSend, "sendto", std::min(size, kMaxCount), true, call, {}});
 }
 
-Result<long> sys_recvfrom(Task& task, Fd fd, UserPtr<void> bytes, std::uint64_t size,
+Result<long> sys_recvfrom(Task& task, Fd fd, UserPtr<void> bytes, std::uint64_t asked,
                           unsigned flags, UserPtr<sockaddr> address, UserPtr<unsigned> length) {
+  const bool whole = waits_for_all(flags);
+  const std::uint64_t size = whole ? asked : chosen_receive_size(task, fd, asked);
   const auto call = [&](std::uint64_t done, unsigned f) {
     const bool first = done == 0;
     return arch::host_syscall(SYS_recvfrom, arch::host_arg(std::int64_t{raw(fd)}),
                               bytes.address() + done, size - done, f, first ? address.address() : 0,
                               first ? length.address() : 0);
   };
-  return run(task, {fd,
-                    flags,
-                    Direction::kReceive,
-                    "recvfrom",
-                    std::min(size, kMaxCount),
-                    waits_for_all(flags),
-                    call,
-                    {}});
+  return run(
+      task,
+      {fd, flags, Direction::kReceive, "recvfrom", std::min(size, kMaxCount), whole, call, {}});
 }
 
 Result<long> sys_sendmsg(Task& task, Fd fd, UserPtr<msghdr> message, unsigned flags) {

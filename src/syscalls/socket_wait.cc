@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "emu/arch/x86_64/host_call.h"
+#include "emu/kernel/kernel.h"
 #include "syscalls/host_wait.h"
 
 namespace detent::syscalls {
@@ -41,6 +42,14 @@ int socket_option(Fd fd, int option) {
   const Result<long> got =
       arch::host_call(SYS_getsockopt, raw(fd), SOL_SOCKET, option, &value, &size);
   return got.ok() ? value : -1;
+}
+
+std::size_t chosen_receive_size(Task& task, Fd fd, std::size_t size) {
+  trace::Chooser& chooser = task.kernel().chooser();
+  if (!chooser.active() || size < 2 || socket_option(fd, SO_TYPE) != SOCK_STREAM) return size;
+  const int domain = socket_option(fd, SO_DOMAIN);
+  if (domain != AF_INET && domain != AF_INET6) return size;
+  return chooser.choose(trace::Choice::kShortIo, 2) != 0 ? size / 2 : size;
 }
 
 }  // namespace detent::syscalls

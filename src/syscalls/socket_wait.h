@@ -18,4 +18,8 @@ sched::WaitRules socket_rules(Task& task, Fd fd, Direction direction, const char
 /// A SOL_SOCKET option of type int; -1 if `fd` is not a socket.
 int socket_option(Fd fd, int option);
 
+/// How much of `size` bytes a read asks the host for: less where a strategy says so. tcp(7): a stream has no
+/// record boundaries, so that a read may end at any byte.
+std::size_t chosen_receive_size(Task& task, Fd fd, std::size_t size);
+
 }  // namespace detent::syscalls

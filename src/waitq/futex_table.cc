@@ -86,6 +86,20 @@ void FutexTable::move_to_pi(FutexWaiter& waiter, FutexKey to, std::shared_ptr<Pi
   enqueue(waiter);
 }
 
+void FutexTable::prefer(FutexKey key, unsigned n) {
+  Bucket& bucket = bucket_of(key);
+  const auto is_of_key = [key](const FutexWaiter& waiter) { return waiter.key_ == key; };
+  const auto first = std::find_if(bucket.begin(), bucket.end(), is_of_key);
+  auto chosen = first;
+  for (; n != 0 && chosen != bucket.end(); --n) {
+    chosen = std::find_if(std::next(chosen), bucket.end(), is_of_key);
+  }
+  if (chosen == first || chosen == bucket.end()) return;
+  FutexWaiter& waiter = *chosen;
+  waiter.unlink();
+  bucket.insert(first, waiter);
+}
+
 unsigned FutexTable::waiters(FutexKey key) const {
   const Bucket& bucket = bucket_of(key);
   return static_cast<unsigned>(

@@ -111,6 +111,9 @@ class FutexTable {
   /// Moves one waiter of kind kRequeuePi to the PI futex `to`, whose mutex it waits for from now on.
   void move_to_pi(FutexWaiter& waiter, FutexKey to, std::shared_ptr<PiMutex> mutex);
 
+  /// Puts the `n`-th waiter of `key` in front of the others: who waits longest is for a strategy to say.
+  void prefer(FutexKey key, unsigned n);
+
   /// Number of waiters on `key`; for reports and tests, O(bucket).
   [[nodiscard]] unsigned waiters(FutexKey key) const;
   [[nodiscard]] std::size_t longest_chain_for_test() const;

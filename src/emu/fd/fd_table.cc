@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 #include <algorithm>
 #include <utility>
@@ -14,6 +15,11 @@ namespace detent::fd {
 namespace {
 
 using arch::host_call;
+
+// Documentation/admin-guide/devices.txt: 1:8 random, 1:9 urandom.
+bool is_random_device(dev_t device) {
+  return major(device) == 1 && (minor(device) == 8 || minor(device) == 9);
+}
 
 HostKind ask_kind(Fd fd) {
   struct stat status {};
@@ -28,7 +34,9 @@ HostKind ask_kind(Fd fd) {
       return HostKind::kPipe;
     case S_IFSOCK:
       return HostKind::kSocket;
-    // Character devices; anonymous inodes, which have no type bits at all.
+    case S_IFCHR:
+      return is_random_device(status.st_rdev) ? HostKind::kRandom : HostKind::kOther;
+    // Anonymous inodes, which have no type bits at all.
     default:
       return HostKind::kOther;
   }

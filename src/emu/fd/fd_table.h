@@ -19,8 +19,9 @@ enum class HostKind : std::uint8_t {
   kNeverBlocks,  ///< regular file, directory, block device: no readiness to wait for
   kPipe,         ///< pipe or FIFO
   kSocket,
-  kOther,  ///< tty, other character devices, anonymous inodes: pollable
-  kBad,    ///< not open
+  kRandom,  ///< /dev/random, /dev/urandom
+  kOther,   ///< tty, other character devices, anonymous inodes: pollable
+  kBad,     ///< not open
 };
 
 class FdTable {

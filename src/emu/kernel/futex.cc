@@ -37,10 +37,10 @@ class TaskFutexWaiter final : public waitq::FutexWaiter {
 
 // Parks until `is_woken` or the end of the wait.
 template <class Test>
-Wake park(Task& task, std::uint64_t uaddr, std::optional<sched::Deadline> deadline, Test is_woken) {
+Wake park(Task& task, const FutexWait& wait, std::optional<sched::Deadline> deadline, Test is_woken) {
   Wake wake = Wake::kWoken;
   while (!is_woken() && wake == Wake::kWoken) {
-    task.waiting = {"futex", uaddr, Instant<Monotonic>()};
+    task.waiting = {"futex", wait.at.uaddr, Instant<Monotonic>(), wait.expected};
     wake = task.kernel().scheduler().park(task, deadline);
     task.waiting = {};
   }
@@ -93,8 +93,20 @@ Result<unsigned> with_session(Task& task, F change) {
   return done;
 }
 
+// futex(2): nothing is promised about which waiters are woken.
+void choose_waiter(Task& task, FutexKey key, unsigned count) {
+  trace::Chooser& chooser = task.kernel().chooser();
+  if (!chooser.active()) return;
+  waitq::FutexTable& futexes = task.kernel().futexes();
+  const unsigned waiting = futexes.waiters(key);
+  if (waiting > count) futexes.prefer(key, chooser.choose(trace::Choice::kWaiter, waiting));
+}
+
 Result<unsigned> wake_key(Task& task, FutexKey key, unsigned count, std::uint32_t bitset) {
-  if (!is_in_session(task, key)) return task.kernel().futexes().wake(key, count, bitset);
+  if (!is_in_session(task, key)) {
+    choose_waiter(task, key, count);
+    return task.kernel().futexes().wake(key, count, bitset);
+  }
   if (!task.kernel().shared_futexes().maybe_waiting(key)) return 0U;
   return with_session(
       task, [&](sched::SharedFutexes& shared) { return shared.wake_plain(key, count, bitset); });
@@ -108,7 +120,12 @@ Result<long> futex_wait(Task& task, const FutexWait& wait,
   const FutexKey key = TRY(futex_key(task, wait.at, FutexAccess::kRead));
   TaskFutexWaiter waiter(task, key, wait);
   TRY(queue(task, waiter));
-  const Wake wake = park(task, wait.at.uaddr, deadline, [&] { return waiter.woken(); });
+  // futex(2), RETURN VALUE: a wait may end with 0 without a wake.
+  if (task.kernel().chooser().choose(trace::Choice::kSpuriousWake, 2) != 0) {
+    leave_queue(task, waiter);
+    return 0;
+  }
+  const Wake wake = park(task, wait, deadline, [&] { return waiter.woken(); });
   leave_queue(task, waiter);
   if (waiter.woken()) return 0;
   return reason(wake);
@@ -152,7 +169,7 @@ Result<long> futex_wait_any(Task& task, std::span<const FutexWait> waits,
     return queued.error();
   }
   const Wake wake =
-      park(task, waits.front().at.uaddr, deadline, [&] { return any_woken(waiters); });
+      park(task, waits.front(), deadline, [&] { return any_woken(waiters); });
   if (const long woken = leave(task, waiters); woken >= 0) return woken;
   return reason(wake);
 }

@@ -65,9 +65,11 @@ Kernel::Kernel(const Config& config, const ClockState& clocks, Dispatch dispatch
       scenario_(time_.clocks(), timers_),
       chooser_(config.random_seed),
       record_(*this),
+      server_(*this, config.server_fd),
       scheduler_(time_.clocks(), timers_, poller_, chooser_, time_.virtual_clock(), session_, *this,
                  {Duration::nanoseconds(config.syscall_cost_ns), Duration::milliseconds(10),
-                  Duration::nanoseconds(config.io_grace_ns), time_limit(config, time_.clocks())}),
+                  Duration::nanoseconds(config.io_grace_ns), time_limit(config, time_.clocks()),
+                  config.livelock_entries}),
       process_(host_pid(), *this, scheduler_, *this, time_.clocks(), timers_) {
   enable_patching();
   provide_vdso();
@@ -81,8 +83,9 @@ ClockState Kernel::clock_state() {
   return state;
 }
 
-void Kernel::start_recording(const trace::Profile& profile) {
-  const bool recorded = config_.json_fd >= 0 || config_.schedule_fd >= 0;
+void Kernel::start_recording() {
+  const bool recorded =
+      config_.json_fd >= 0 || config_.schedule_fd >= 0 || config_.faults || server_.serving();
   const trace::StrategyName strategy = trace::parse_strategy(config_.strategy).value();
   if (!recorded && strategy.kind == trace::StrategyKind::kFifo) return;
   trace::Schedule schedule;
@@ -92,7 +95,25 @@ void Kernel::start_recording(const trace::Profile& profile) {
   schedule.strategy = strategy;
   schedule.seed = config_.seed;
   schedule.build_tag = config_.build_tag;
-  chooser_.activate(std::move(schedule), profile, record_);
+  if (config_.profile_fd >= 0) {
+    profile_ = trace::profile_from_bytes(process::read_kept_file(config_.profile_fd));
+  }
+  chooser_.activate(std::move(schedule), profile_, record_);
+}
+
+void Kernel::become_copy(trace::Schedule schedule, int report_fd, std::int64_t time_budget_ns) {
+  const std::string strategy = trace::to_string(schedule.strategy);
+  config_.strategy[strategy.copy(config_.strategy, sizeof(config_.strategy) - 1)] = '\0';
+  config_.seed = schedule.seed;
+  config_.json_fd = report_fd;
+  config_.time_budget_ns = time_budget_ns;
+  scheduler_.set_time_limit(time_limit(config_, clocks()));
+  schedule.build_tag = config_.build_tag;
+  poller_.reset_after_fork();
+  arch::take_ticks();
+  start_ticking();
+  record_.become_copy();
+  chooser_.activate(std::move(schedule), profile_, record_);
 }
 
 Kernel::~Kernel() = default;
@@ -134,12 +155,20 @@ void Kernel::handle(Task& task, const arch::Trap& trap) {
 void Kernel::serve_call(Task& task, bool foreign_abi) {
   const std::optional<Errno> restart =
       chooser_.active() ? serve_recorded(task, foreign_abi) : dispatch_(task, foreign_abi);
+  if (config_.livelock_entries != 0) note_progress(task);
   after_call(task, restart);
 }
 
 void Kernel::after_call(Task& task, std::optional<Errno> restart) {
   scheduler_.after_trap(task);
   if (restart || task.signal_pending) task.signals->deliver(restart, task.current_syscall);
+}
+
+void Kernel::note_progress(const Task& task) {
+  const bool emulated =
+      process_.fds().get(Fd{static_cast<int>(task.user.syscall_arg(0))}) != nullptr;
+  const auto result = static_cast<long>(task.user.regs.rax);
+  if (trace::is_progress(task.current_syscall, result, emulated)) scheduler_.note_progress();
 }
 
 // The task tells what it is about to do, and others may go first.
@@ -219,6 +248,7 @@ void Kernel::exit_process(int status) {
 }
 
 void Kernel::give_up(Verdict verdict, int status) {
+  before_first_choice();
   record_.write({verdict, status, 0});
   if (config_.stats) print_stats(*this);
   for (;;) arch::host_syscall(SYS_exit_group, static_cast<std::uint64_t>(status));
@@ -320,11 +350,19 @@ void Kernel::on_stuck() {
   // session may send the signal that ends it, it waits as it would natively.
   const bool may_be_signalled = !time_is_virtual() || has_relatives_;
   if (may_be_signalled && anybody_waits_in_event_loop(*this)) return;
-  print_deadlock(*this);
-  give_up(Verdict::kDeadlock, kExitDeadlock);
+  before_first_choice();
+  const bool lost = print_deadlock(*this);
+  give_up(lost ? Verdict::kLostWakeup : Verdict::kDeadlock, kExitDeadlock);
+}
+
+void Kernel::on_livelock() {
+  before_first_choice();
+  print_livelock(*this);
+  give_up(Verdict::kLivelock, kExitLivelock);
 }
 
 void Kernel::on_time_budget() {
+  before_first_choice();
   print_time_budget(*this);
   give_up(Verdict::kTimeBudget, kExitTimeBudget);
 }
@@ -334,17 +372,19 @@ void Kernel::drain_host_signals() {
 }
 
 void Kernel::die_by_signal(int sig) {
+  before_first_choice();
   release_all_futexes(*this);
   record_.write({Verdict::kSignal, 128 + sig, sig});
   if (config_.stats) print_stats(*this);
   if (sig != SIGKILL) arch::release_host_signal(sig, SIG_DFL);
-  host_call(SYS_kill, raw(process_.pid()), sig).value();
+  // Not process_.pid(): in a copy that the fork server made, that is still the number of the original.
+  host_call(SYS_kill, raw(host_pid()), sig).value();
   // A signal whose default the host does not make fatal here (a stopped tracer, pid 1 of a namespace).
   for (;;) arch::host_syscall(SYS_exit_group, static_cast<std::uint64_t>(128 + sig));
 }
 
 void Kernel::stop_by_signal(int sig) {
-  host_call(SYS_kill, raw(process_.pid()), SIGSTOP).value();
+  host_call(SYS_kill, raw(host_pid()), SIGSTOP).value();
   static_cast<void>(sig);
 }
 

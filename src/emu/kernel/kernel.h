@@ -19,6 +19,7 @@
 
 #include "detent/config.h"
 #include "emu/arch/x86_64/trap.h"
+#include "emu/kernel/fork_server.h"
 #include "emu/kernel/run_record.h"
 #include "emu/kernel/time_source.h"
 #include "emu/process/process.h"
@@ -76,7 +77,15 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   [[nodiscard]] std::uint64_t vdso() const { return vdso_; }
 
   /// Makes the chooser active if the configuration asks for a strategy, a replay or a report.
-  void start_recording(const trace::Profile& profile);
+  void start_recording();
+  /// The first choice of the run is at hand, or its end without any. A fork server serves from here on,
+  /// and this returns in its copies.
+  void before_first_choice() {
+    if (server_.serving()) server_.serve();
+  }
+  /// In a copy that the fork server made: runs `schedule`, reports to `report_fd`. A `time_budget_ns` of 0 is
+  /// none.
+  void become_copy(trace::Schedule schedule, int report_fd, std::int64_t time_budget_ns);
   /// The body of a task's fiber; `argument` is the Task.
   static void run_task(void* argument);
   /// Ends the process for the host: flushes reports, exits with `status` (0..255).
@@ -102,6 +111,7 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   // sched::IdleOwner
   void on_stuck() override;
   void on_time_budget() override;
+  void on_livelock() override;
   void drain_host_signals() override;
   bool outside_active() override { return children_ != 0; }
   bool on_idle() override { return scenario_.on_idle(); }
@@ -143,6 +153,7 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
 
  private:
   void handle(Task& task, const arch::Trap& trap);
+  void note_progress(const Task& task);
   std::optional<Errno> serve_recorded(Task& task, bool foreign_abi);
   void clear_timers();
   void serve_call(Task& task, bool foreign_abi);
@@ -163,7 +174,9 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   waitq::FutexTable futexes_;
   sched::HostPoller poller_;
   trace::Chooser chooser_;
+  trace::Profile profile_;
   RunRecord record_;
+  ForkServer server_;
   sched::Session session_;
   sched::SharedFutexes shared_futexes_{session_};
   sched::Scheduler scheduler_;

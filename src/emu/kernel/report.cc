@@ -10,6 +10,7 @@
 #include "emu/arch/x86_64/site_patcher_unsafe.h"
 #include "emu/kernel/fast_calls_unsafe.h"
 #include "emu/kernel/kernel.h"
+#include "emu/mem/user_copy_unsafe.h"
 
 namespace detent::emu {
 namespace {
@@ -19,19 +20,47 @@ const char* (*call_name)(long) = nullptr;
 constexpr std::string_view kSignalWaits[] = {"pause", "rt_sigsuspend", "rt_sigtimedwait",
                                              "signalfd"};
 
+std::string touch_text(Kernel& kernel, const Task& task) {
+  const trace::Chooser::Touch* touch = kernel.record().last_touch(task);
+  if (touch == nullptr) return "";
+  const std::int64_t at = touch->event.at_ns - kernel.record().start_ns();
+  return fmt::format("; last touched by task #{} in {} at {:.9f} s", touch->task,
+                     syscall_name(touch->event.event.call), static_cast<double>(at) / 1e9);
+}
+
+// A task that waits for a futex word to change, although it has changed: whoever changed it did not wake, or
+// woke before the wait.
+bool print_lost_wakeups(Kernel& kernel) {
+  std::string text;
+  kernel.process().for_each_task([&](Task& task) {
+    if (!task.waiting.futex_value) return;
+    const Result<std::uint32_t> word = mem::load_u32(task.waiting.object);
+    if (!word.ok() || word.value() == *task.waiting.futex_value) return;
+    text += fmt::format(
+        "detent: lost wake-up: task {} ({}) waits for the futex at {:#x} to change from {}, but it "
+        "is {} "
+        "already\n",
+        raw(task.tid()), task.name, task.waiting.object, *task.waiting.futex_value, word.value());
+  });
+  kernel.tell(text);
+  return !text.empty();
+}
+
 void print_tasks(Kernel& kernel) {
   const Instant<Monotonic> now = kernel.clocks().monotonic();
   std::string text;
   kernel.process().for_each_task([&](Task& task) {
     if (task.waiting.what == nullptr) {
-      text += fmt::format("  task {} ({}): {}\n", raw(task.tid()), task.name,
-                          task.state == task::State::kReady ? "ready" : "running");
+      const char* state = task.state == task::State::kReady ? "ready" : "running";
+      text += fmt::format(
+          "  task {} ({}): {}, last call {}\n", raw(task.tid()), task.name, state,
+          syscall_name(task.trace.last_call >= 0 ? task.trace.last_call : task.current_syscall));
       return;
     }
     const double seconds = static_cast<double>((now - task.waiting.since).ns()) / 1e9;
-    text += fmt::format("  task {} ({}): {} in {}, object {:#x}, for {:.9f} s\n", raw(task.tid()),
+    text += fmt::format("  task {} ({}): {} in {}, object {:#x}, for {:.9f} s{}\n", raw(task.tid()),
                         task.name, syscall_name(task.current_syscall), task.waiting.what,
-                        task.waiting.object, seconds);
+                        task.waiting.object, seconds, touch_text(kernel, task));
   });
   kernel.tell(text);
 }
@@ -68,10 +97,20 @@ bool anybody_waits_in_event_loop(Kernel& kernel) {
   return found;
 }
 
-void print_deadlock(Kernel& kernel) {
+bool print_deadlock(Kernel& kernel) {
+  const bool lost = print_lost_wakeups(kernel);
   kernel.tell(fmt::format(
       "detent: deadlock: all {} tasks wait, no timer is armed, and nothing outside can wake them\n",
       kernel.process().task_count()));
+  print_tasks(kernel);
+  return lost;
+}
+
+void print_livelock(Kernel& kernel) {
+  kernel.tell(fmt::format(
+      "detent: livelock: {} system calls in a row only waited, asked or signalled, and time stood "
+      "still\n",
+      kernel.config().livelock_entries));
   print_tasks(kernel);
 }
 

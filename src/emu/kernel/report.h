@@ -10,7 +10,10 @@ bool anybody_waits_for_signal(Kernel& kernel);
 /// True if a task waits in poll, select or epoll_wait.
 bool anybody_waits_in_event_loop(Kernel& kernel);
 /// Every task: its call, the object it waits for, and since when.
-void print_deadlock(Kernel& kernel);
+/// Before them every lost wake-up; true if there is one.
+bool print_deadlock(Kernel& kernel);
+/// The same after --livelock.
+void print_livelock(Kernel& kernel);
 /// The same after --time-budget.
 void print_time_budget(Kernel& kernel);
 /// Calls by door and by number, switches, timers.

@@ -129,8 +129,22 @@ void RunRecord::name_pair(Task& task, std::uint64_t address) {
   const auto fds = mem::copy_in(UserPtr<const std::array<std::int32_t, 2>>(address));
   if (!fds.ok()) return;
   name_file(task, fds.value()[0]);
-  files_[fds.value()[1]] = files_[fds.value()[0]];
+  const std::uint64_t name = files_[fds.value()[0]];
+  files_[fds.value()[1]] = name;
+  pairs_.insert(name);
 }
+
+std::uint64_t RunRecord::file_name(int fd) const {
+  const auto found = files_.find(fd);
+  return found != files_.end() ? found->second : 0;
+}
+
+const trace::Chooser::Touch* RunRecord::last_touch(const Task& task) const {
+  if (task.trace.next.call < 0) return nullptr;
+  return kernel_.chooser().last_touch(task.trace.next.object, task.trace.number);
+}
+
+void RunRecord::on_first_choice() { kernel_.before_first_choice(); }
 
 void RunRecord::leave(Task& task) {
   if (!writes_ || task.trace.past == nullptr || gone_.size() == kMaxGone) return;

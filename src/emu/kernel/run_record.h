@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "emu/task/task.h"
@@ -58,9 +59,17 @@ class RunRecord final : public trace::ChoiceObserver {
   void write(const Outcome& outcome);
   /// In a forked child: no report.
   void become_child();
+  /// In a copy of the fork server: a report of its own.
+  void become_copy() { writes_ = true; }
+  /// The name of the open file behind `fd`, 0 if it has none; true if it is one of the two ends of a pipe or
+  /// socket pair.
+  [[nodiscard]] std::uint64_t file_name(int fd) const;
+  [[nodiscard]] bool is_pair(std::uint64_t name) const { return pairs_.contains(name); }
+  /// The object that a blocked task waits for, and who touched it last; null if nobody else did.
+  [[nodiscard]] const trace::Chooser::Touch* last_touch(const Task& task) const;
 
   // trace::ChoiceObserver
-  void on_first_choice() override {}
+  void on_first_choice() override;
   void on_deviation(const trace::Deviation& deviation, std::uint32_t from,
                     std::uint32_t to) override;
   void on_divergence(const trace::Deviation& expected, trace::Choice kind,
@@ -103,6 +112,7 @@ class RunRecord final : public trace::ChoiceObserver {
   std::uint64_t stack_top_ = 0;
   std::vector<std::string> arguments_;
   std::unordered_map<int, std::uint64_t> files_;  // names of open files by fd
+  std::unordered_set<std::uint64_t> pairs_;
   std::vector<Switch> switches_;
   std::vector<Gone> gone_;
 };

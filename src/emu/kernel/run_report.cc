@@ -185,11 +185,13 @@ std::string RunRecord::head_json(const Outcome& outcome) {
   return fmt::format(
       "\"version\":{},\"argv\":{},\"build_id\":\"{}\",\"strategy\":\"{}\",\"seed\":{},"
       "\"random_seed\":{},\"verdict\":\"{}\",\"status\":{},\"signal\":{},\"virtual_ns\":{},"
-      "\"choices\":{},\"event_count\":{},\"trace_hash\":\"{:016x}\",\"schedule\":\"{}\"",
+      "\"choices\":{},\"event_count\":{},\"host_preemptions\":{},\"trace_hash\":\"{:016x}\","
+      "\"schedule\":\"{}\"",
       kVersion, array_of(arguments_, quoted), config.build_id, trace::to_string(schedule.strategy),
       schedule.seed, chooser.random_seed(), name_of(outcome.verdict), outcome.status,
       outcome.signal, kernel_.clocks().monotonic().ns() - start_ns_, chooser.carry().choices,
-      chooser.carry().events, chooser.carry().hash, trace::to_text(chooser.recorded()));
+      chooser.carry().events, kernel_.scheduler().stats().host_preemptions, chooser.carry().hash,
+      trace::to_text(chooser.recorded()));
 }
 
 std::string RunRecord::standing(std::uint32_t number) {
@@ -211,6 +213,9 @@ std::string RunRecord::tasks_json() {
         syscall_name(task.current_syscall), waits ? task.waiting.what : "",
         waits ? task.waiting.object : 0, waits ? task.waiting.since.ns() - start_ns_ : 0,
         registers_json(task.user.regs));
+    if (const trace::Chooser::Touch* touch = last_touch(task); waits && touch != nullptr) {
+      json += ",\"last_touch\":" + event_json(touch->event, touch->task, start_ns_);
+    }
     if (kernel_.config().json_stacks) json += ",\"stack\":" + stack_json(task.user.regs.rsp);
     tasks.push_back(json + "}");
   });
@@ -270,7 +275,7 @@ std::string RunRecord::to_json(const Outcome& outcome) {
       "\n"
       "\"modules\":{}}}\n",
       head_json(outcome), deviations_json(), switches_json(), tasks_json(), events_json(),
-      profile_json(), modules_json());
+      profile_json(), outcome.verdict == Verdict::kOk ? "[]" : modules_json());
 }
 
 void RunRecord::write(const Outcome& outcome) {

@@ -14,6 +14,9 @@ constexpr Duration kTickLength = Duration::milliseconds(4);
 constexpr unsigned kQuietTicks = 10;
 // How long the end of a process that was killed may go unnoticed by who waits for it in a futex.
 constexpr Duration kOrphanInterval = Duration::milliseconds(100);
+// In a run that is to be repeated a tick is the last resort: for loops that wait for another task without a
+// system call, which would never end.
+constexpr unsigned kRecordedQuietTicks = 250;
 
 // The timer of a park() with a deadline; lives on the parked task's kernel stack.
 class SleepTimer final : public timebase::Timer {
@@ -179,7 +182,7 @@ Task& Scheduler::next_ready() {
     }
     owner_.take_session_wakes();
     expire_due();
-    check_time_limit();
+    check_limits();
     if (Task* task = take_ready()) return *task;
     idle();
   }
@@ -261,13 +264,33 @@ void Scheduler::offer_switch(Task& current, trace::Choice kind) {
   }
   Task& next = *chosen;
   ready_.erase(chosen);
-  current.state = task::State::kReady;
-  ready_.push_back(current);
+  enqueue(current);
   stop_slice(current);
   hand_over(current, next);
 }
 
-void Scheduler::check_time_limit() {
+// Time may pass while tasks are ready: the machine is busy, and the next timer goes off before the system
+// call at hand. Within the time that this very call takes, that is a matter of an instant.
+void Scheduler::offer_expiry() {
+  if (virtual_clock_ == nullptr) return;
+  const std::optional<Instant<Monotonic>> deadline = timers_.next_deadline();
+  if (!deadline) return;
+  const Duration ahead = *deadline - clocks_.monotonic();
+  if (ahead <= options_.syscall_cost) {
+    if (chooser_.choose(trace::Choice::kExpiry, 2) == 0) return;
+  } else {
+    if (ahead.ns() > early_left_) return;
+    if (chooser_.choose(trace::Choice::kEarlyTimeout, 2) == 0) return;
+    early_left_ -= ahead.ns();
+  }
+  virtual_clock_->advance_to(*deadline);
+  expire_due();
+}
+
+void Scheduler::check_limits() {
+  if (options_.livelock_entries != 0 && fruitless_ > options_.livelock_entries) {
+    owner_.on_livelock();
+  }
   if (options_.time_limit == INT64_MAX) return;
   if (clocks_.monotonic().ns() >= options_.time_limit) owner_.on_time_budget();
 }
@@ -284,6 +307,7 @@ bool Scheduler::expire_due() {
 void Scheduler::idle() {
   if (owner_.on_idle()) return;
   ++stats_.idle_waits;
+  fruitless_ = 0;
   std::optional<Instant<Monotonic>> deadline = timers_.next_deadline();
   // A timer armed for ever (TIME_T_MAX) never fires: it must neither be jumped to nor hide a deadlock.
   if (deadline == Instant<Monotonic>::max()) deadline.reset();
@@ -353,6 +377,7 @@ void Scheduler::idle_in_session(std::optional<Instant<Monotonic>> deadline) {
 
 void Scheduler::after_trap(Task& current) {
   ++entries_since_tick_;
+  ++fruitless_;
   if (virtual_clock_ != nullptr) virtual_clock_->charge(options_.syscall_cost);
   if (arch::interrupt_pending()) {
     owner_.drain_host_signals();
@@ -360,7 +385,7 @@ void Scheduler::after_trap(Task& current) {
   }
   owner_.take_session_wakes();
   const bool fired = expire_due();
-  check_time_limit();
+  check_limits();
   keep_alarm();
   if (ready_.empty()) return;
   if (fired || slice_over() || outranked(current)) return yield(current);
@@ -410,8 +435,9 @@ void Scheduler::take_ticks(Task& current) {
 void Scheduler::take_ticks_virtual(Task& current, unsigned ticks) {
   const bool quiet = std::exchange(entries_since_tick_, 0) == 0;
   quiet_ticks_ = quiet ? quiet_ticks_ + ticks : 0;
-  if (quiet_ticks_ < kQuietTicks) return;
+  if (quiet_ticks_ < (chooser_.active() ? kRecordedQuietTicks : kQuietTicks)) return;
   if (ready_.empty() && !timers_.next_deadline()) return;
+  ++stats_.host_preemptions;
   virtual_clock_->charge(Duration::nanoseconds(kTickLength.ns() * std::exchange(quiet_ticks_, 0)));
   expire_due();
   yield(current);

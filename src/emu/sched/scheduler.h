@@ -57,6 +57,8 @@ class IdleOwner {
   virtual void on_time_budget() = 0;
   /// Nothing is ready. True if that changed the clocks, so that timers may be due.
   virtual bool on_idle() = 0;
+  /// SchedulerOptions::livelock_entries in a row, and time stood still. Does not return.
+  virtual void on_livelock() = 0;
 
  protected:
   ~IdleOwner() = default;
@@ -67,6 +69,7 @@ struct SchedulerOptions {
   Duration quantum = Duration::milliseconds(10);      ///< virtual time after which a task yields
   Duration io_grace = Duration::milliseconds(5);  ///< host time that virtual time leaves host I/O
   std::int64_t time_limit = INT64_MAX;            ///< instant of the monotonic clock, ns
+  std::uint64_t livelock_entries = 0;             ///< 0: never reported
 };
 
 struct SchedulerStats {
@@ -74,6 +77,7 @@ struct SchedulerStats {
   std::uint64_t idle_waits = 0;
   std::uint64_t timers_fired = 0;
   std::uint64_t ticks = 0;
+  std::uint64_t host_preemptions = 0;  ///< by the host's tick in virtual time: not repeatable
 };
 
 class Scheduler {
@@ -107,7 +111,14 @@ class Scheduler {
   /// Called before a system call is served and after it: `kind` says which. Another task may run first.
   void offer_switch(Task& current, trace::Choice kind);
   /// Called before a trap is handled: timers that are due by now have fired for whatever the guest asks.
-  void before_trap() { expire_due(); }
+  void before_trap() {
+    expire_due();
+    if (chooser_.active()) offer_expiry();
+  }
+  /// The guest got something done: see SchedulerOptions::livelock_entries.
+  void note_progress() { fruitless_ = 0; }
+  /// For a copy of this process that goes on with a limit of its own.
+  void set_time_limit(std::int64_t limit) { options_.time_limit = limit; }
   /// Called after every trap was handled: charges virtual time, fires due timers, takes ticks, and may
   /// switch.
   void after_trap(Task& current);
@@ -129,6 +140,9 @@ class Scheduler {
   [[nodiscard]] const SchedulerStats& stats() const { return stats_; }
 
  private:
+  // How far all early expiries of a run together may advance the clock. A watchdog of the guest that is
+  // set further ahead never goes off before its time.
+  static constexpr Duration kEarlyTotal = Duration::seconds(1);
   using ReadyList = boost::intrusive::list<Task, boost::intrusive::constant_time_size<true>>;
 
   void enqueue(Task& task);
@@ -141,7 +155,8 @@ class Scheduler {
   void switch_from(Task& from);
   void stop_slice(Task& from);
   void hand_over(Task& from, Task& next);
-  void check_time_limit();
+  void check_limits();
+  void offer_expiry();
   void idle();
   void idle_real(std::optional<Instant<Monotonic>> deadline);
   void idle_virtual(std::optional<Instant<Monotonic>> deadline);
@@ -171,6 +186,8 @@ class Scheduler {
   /// When the host will interrupt a guest that makes no system calls, for a timer; at the latest.
   Instant<Monotonic> alarm_ = Instant<Monotonic>::max();
   std::uint64_t entries_since_tick_ = 0;
+  std::uint64_t fruitless_ = 0;  ///< entries since time jumped or somebody got something done
+  std::int64_t early_left_ = kEarlyTotal.ns();
   unsigned quiet_ticks_ = 0;  ///< of guest code without a kernel entry
   bool priorities_used_ = false;
   // Real-time throttling: when a task of no priority last ran or was not waiting to, and until when they may.

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "detent/ids.h"
@@ -40,6 +41,8 @@ struct WaitNote {
   const char* what = nullptr;  ///< static text; null while not waiting
   std::uint64_t object = 0;    ///< futex address, fd number or other id
   Instant<Monotonic> since;
+  /// A futex wait: the value that the word had.
+  std::optional<std::uint32_t> futex_value = std::nullopt;
 };
 
 struct OnStackTag;

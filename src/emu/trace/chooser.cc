@@ -55,6 +55,9 @@ void Chooser::become_child() {
 void Chooser::resume(const Carry& carry, std::vector<Deviation> deviations) {
   carry_ = carry;
   deviations_ = std::move(deviations);
+  for (const Deviation& deviation : deviations_) {
+    if (deviation.kind && left(*deviation.kind) != kNoLimit) --left(*deviation.kind);
+  }
   const std::vector<Deviation>& list = schedule_.deviations;
   while (next_deviation_ < list.size() && list[next_deviation_].choice < carry_.choices) {
     ++next_deviation_;
@@ -99,6 +102,7 @@ void Chooser::take_down(Choice kind, std::uint32_t options, std::uint32_t answer
   const auto index = static_cast<std::uint32_t>(carry_.choices++);
   if (answer == 0) return;
   deviations_.push_back({index, answer, kind});
+  if (left(kind) != kNoLimit) --left(kind);
   observer_->on_deviation(deviations_.back(), from, to);
 }
 
@@ -111,8 +115,10 @@ void Chooser::begin(TaskTrace& task, Instant<Monotonic> now) {
   if (task.past == nullptr) task.past = std::make_unique<std::array<PastEvent, TaskTrace::kPast>>();
   PastEvent& past = (*task.past)[task.events++ % TaskTrace::kPast];
   past = {carry_.events++, now.ns(), task.next, task.detail, carry_.choices, 0, false};
+  touch(task, past);
   count(task);
-  if (strategy_ != nullptr) strategy_->on_event(task);
+  // Not those before the first choice: a copy of the fork server did not see them.
+  if (strategy_ != nullptr && carry_.choices != 0) strategy_->on_event(task);
 }
 
 void Chooser::finish(TaskTrace& task, long result) {
@@ -126,7 +132,24 @@ void Chooser::finish(TaskTrace& task, long result) {
   const bool again = is_fruitless(call, result) && call == task.last_call;
   task.repeats = again ? task.repeats + 1 : 0;
   task.last_call = call;
-  task.spinning = call == SYS_sched_yield || task.repeats >= kSpinRepeats;
+  task.spinning = task.repeats >= kSpinRepeats;
+}
+
+void Chooser::touch(const TaskTrace& task, const PastEvent& past) {
+  using Space = Object::Space;
+  const Space space = task.next.object.space;
+  if (space != Space::kMemory && space != Space::kStack && space != Space::kFile) return;
+  std::array<Touch, 2>& touches = touches_[key_of(task.next.object)];
+  if (touches[0].task != task.number) touches[1] = touches[0];
+  touches[0] = {task.number, past};
+}
+
+const Chooser::Touch* Chooser::last_touch(const Object& object, std::uint32_t task) const {
+  const auto found = touches_.find(key_of(object));
+  if (found == touches_.end()) return nullptr;
+  const auto& [newest, other] = found->second;
+  const Touch& wanted = newest.task == task ? other : newest;
+  return wanted.task != 0 ? &wanted : nullptr;
 }
 
 void Chooser::count(const TaskTrace& task) {

@@ -7,6 +7,7 @@
 // In the usual run (fifo, nothing recorded) it is not active: every answer is 0 and costs a test of a flag.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -56,9 +57,10 @@ class Chooser {
   void become_child();
   [[nodiscard]] bool active() const { return active_; }
 
-  /// An option in [0, options).
+  /// An option in [0, options). Kinds that Linux gives rarely are limited: after some answers other than 0
+  /// they are no choice any more.
   std::uint32_t choose(Choice kind, std::uint32_t options) {
-    return active_ && options > 1 ? ask(kind, options) : 0;
+    return active_ && options > 1 && left(kind) != 0 ? ask(kind, options) : 0;
   }
   /// The same among tasks; `running` is the number of the one that runs now, or 0.
   std::uint32_t choose_task(Choice kind, std::uint32_t running, std::span<const Candidate> tasks);
@@ -78,18 +80,30 @@ class Chooser {
   [[nodiscard]] std::uint64_t random_seed() const { return seed_; }
   /// The run so far as a deviation list.
   [[nodiscard]] Schedule recorded() const;
+  /// The last event of another task than `task` at `object`; null if there is none.
+  struct Touch {
+    std::uint32_t task = 0;
+    PastEvent event;
+  };
+  [[nodiscard]] const Touch* last_touch(const Object& object, std::uint32_t task) const;
   /// Events of the run per task and object.
   [[nodiscard]] const Profile& counts() const { return counts_; }
   /// After execve.
   void resume(const Carry& carry, std::vector<Deviation> deviations);
 
  private:
+  // Answers other than 0 in one run, in the order of Choice.
+  static constexpr std::uint32_t kNoLimit = ~0U;
+  static constexpr std::array<std::uint32_t, kChoiceKinds> kLimits = {
+      kNoLimit, kNoLimit, kNoLimit, kNoLimit, kNoLimit, 64, 8, 8, 8, 64, 4};
+  std::uint32_t& left(Choice kind) { return left_[static_cast<std::size_t>(kind)]; }
   std::uint32_t ask(Choice kind, std::uint32_t options);
   std::uint32_t answer_by_replay(Choice kind, std::uint32_t options);
   void take_down(Choice kind, std::uint32_t options, std::uint32_t answer, std::uint32_t from,
                  std::uint32_t to);
   void add_to_hash(std::uint64_t value) { carry_.hash = mix_in(carry_.hash, value); }
   static std::uint64_t mix_in(std::uint64_t hash, std::uint64_t value);
+  void touch(const TaskTrace& task, const PastEvent& past);
   void count(const TaskTrace& task);
 
   bool active_ = false;
@@ -101,6 +115,9 @@ class Chooser {
   std::unique_ptr<Strategy> strategy_;
   ChoiceObserver* observer_ = nullptr;
   std::vector<Deviation> deviations_;
+  std::array<std::uint32_t, kChoiceKinds> left_ = kLimits;
+  std::unordered_map<std::uint64_t, std::array<Touch, 2>>
+      touches_;  // the last of two tasks, newest first
   Profile counts_;
   std::unordered_map<std::uint64_t, std::size_t> count_index_;  // only looked up, never walked
 };

@@ -122,6 +122,59 @@ CallShape shape_of(long number) {
   return shape.access != Access::kNone ? shape : shape_without_file(number);
 }
 
+bool is_progress(long number, long result, bool emulated) {
+  if (result < 0) return false;
+  switch (number) {
+    case SYS_read:
+    case SYS_write:
+    case SYS_readv:
+    case SYS_writev:
+      return !emulated && result != 0;
+    case SYS_futex:
+    case SYS_sched_yield:
+    case SYS_poll:
+    case SYS_ppoll:
+    case SYS_select:
+    case SYS_pselect6:
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+    case SYS_epoll_ctl:
+    case SYS_nanosleep:
+    case SYS_clock_nanosleep:
+    case SYS_clock_gettime:
+    case SYS_gettimeofday:
+    case SYS_time:
+    case SYS_times:
+    case SYS_getrusage:
+    case SYS_timerfd_settime:
+    case SYS_timerfd_gettime:
+    case SYS_timer_settime:
+    case SYS_timer_gettime:
+    case SYS_timer_getoverrun:
+    case SYS_setitimer:
+    case SYS_getitimer:
+    case SYS_alarm:
+    case SYS_kill:
+    case SYS_tkill:
+    case SYS_tgkill:
+    case SYS_rt_sigaction:
+    case SYS_rt_sigprocmask:
+    case SYS_rt_sigpending:
+    case SYS_rt_sigreturn:
+    case SYS_rt_sigtimedwait:
+    case SYS_restart_syscall:
+    case SYS_gettid:
+    case SYS_getpid:
+    case SYS_getppid:
+    case SYS_fcntl:
+    case SYS_ioctl:
+      return false;
+    default:
+      return true;
+  }
+}
+
 long normalised_result(long number, long result) {
   if (result < 0) return result;
   switch (number) {

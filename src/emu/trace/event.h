@@ -52,6 +52,10 @@ CallShape shape_of(long number);
 /// How a result enters the trace hash: addresses, process ids and host-given sizes become 0.
 long normalised_result(long number, long result);
 
+/// False for calls that wait, tell the time, send signals or found nothing: a run of many of them in which
+/// time stands still goes round in circles. `emulated`: a read or write was of an emulated file.
+bool is_progress(long number, long result, bool emulated);
+
 /// An event that happened, for reports.
 struct PastEvent {
   std::uint64_t n = 0;     ///< position among all events of the run

@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <vector>
 
 #include "emu/trace/choice.h"
 #include "emu/trace/event.h"
+#include "emu/trace/profile.h"
 #include "emu/trace/schedule.h"
 
 namespace detent::trace {
@@ -27,17 +27,6 @@ class Strategy {
   virtual std::uint32_t pick(Choice kind, std::uint32_t options) = 0;
   /// `task` now does what it had published.
   virtual void on_event(const TaskTrace& task) { static_cast<void>(task); }
-};
-
-/// Counts of a run without preemption, for strategies that want to know what is ahead of them.
-struct Profile {
-  struct Count {
-    std::uint32_t task = 0;
-    std::uint64_t object = 0;  ///< key_of()
-    std::uint64_t events = 0;
-  };
-  std::vector<Count> counts;
-  std::uint64_t choices = 0;  ///< of the whole run; 0: there is no profile
 };
 
 /// Any strategy but replay, which Chooser does itself. `profile` may be empty.

@@ -60,6 +60,21 @@ TEST_CASE("a wake takes the oldest waiters of its key", "[futex_table]") {
   CHECK(w.table.wake(kA, kAll).value() == 0);
 }
 
+TEST_CASE("a waiter that is preferred comes first", "[futex_table]") {
+  World w;
+  for (int i = 0; i < 3; ++i) {
+    w.wait(kA);
+    w.wait(kB);
+  }
+  w.table.prefer(kA, 2);
+  w.table.prefer(kA, 3);
+  w.table.prefer(kOtherSpace, 1);
+  CHECK(w.table.wake(kA, 2) == 2);
+  CHECK(w.woken == std::vector{4, 0});
+  CHECK(w.table.wake(kB, kAll) == 3);
+  CHECK(w.woken == std::vector{4, 0, 1, 3, 5});
+}
+
 TEST_CASE("a wake of none wakes none", "[futex_table]") {
   World w;
   w.wait(kA);

@@ -66,6 +66,11 @@ void adopt_kernel_fd(int fd) {
 
 bool is_kernel_fd(int fd) { return numbers().contains(fd); }
 
+void replace_kernel_fd(int number, int fd) {
+  const RaisedLimit raised;
+  host_call(SYS_dup3, fd, number, O_CLOEXEC).value();
+}
+
 void close_kernel_fd(int fd) {
   numbers().erase(fd);
   host_call(SYS_close, fd).value();

@@ -15,6 +15,8 @@ Result<int> to_kernel_fd(int fd);
 void adopt_kernel_fd(int fd);
 /// True if `fd` is one that to_kernel_fd made.
 bool is_kernel_fd(int fd);
+/// `number`, one of ours, from now on means what `fd` means.
+void replace_kernel_fd(int number, int fd);
 /// Closes one.
 void close_kernel_fd(int fd);
 /// The lowest and highest number in use, or {0, -1} if there is none; for close_range.

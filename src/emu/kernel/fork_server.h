@@ -1,0 +1,40 @@
+// ForkServer: runs many schedules from one loaded program (docs/schedules.md, "Fork server").
+//
+// The program runs up to its first choice. From there on this process only forks: each request is answered
+// by a copy that runs one schedule, and by the copy's end.
+//
+//   request    a packet {u32 version = 1, u32 n, u64 seed, char strategy[16], i64 time_budget_ns,
+//              n * (u32 choice, u32 option)} with three fds: report, stdout, stderr
+//   answer     a packet {i32 wait status}, as wait4(2) tells it
+//
+// The socket (SOCK_SEQPACKET) is closed without an answer if the program cannot be copied.
+#pragma once
+
+#include <optional>
+
+#include "emu/kernel/snapshot.h"
+#include "emu/trace/schedule.h"
+
+namespace detent::emu {
+
+class ForkServer {
+ public:
+  /// `socket` is a kernel fd, or -1: there is no server.
+  ForkServer(Kernel& kernel, int socket) : kernel_(kernel), socket_(socket) {}
+  [[nodiscard]] bool serving() const { return socket_ >= 0; }
+  /// Serves until the other side closes, and ends the process; returns in each copy, which then runs its
+  /// schedule.
+  void serve();
+
+ private:
+  struct Request;
+  bool receive(Request& request) const;
+  void run_copy(const Request& request);
+  [[noreturn]] void stop(int status) const;
+
+  Kernel& kernel_;
+  int socket_;
+  Snapshot snapshot_;
+};
+
+}  // namespace detent::emu
