@@ -1,13 +1,13 @@
 // Fast calls: the few system calls that are answered at a patched site without entering the kernel proper.
 //
-// They run on the task's kernel stack with the guest's FS base and vector registers in place, so their code may
-// touch neither: it is compiled for general registers only, uses no thread-local variable, and calls nothing
-// that does (tests/patch/check_general_registers.py looks at the machine code). They make no host call, allocate
-// nothing, never block and never switch. What is not plain they decline, with no effect; the call is then
-// served as any other.
+// They run on the task's kernel stack with the guest's FS base and vector registers in place, so their
+// code may touch neither: it is compiled for general registers only, uses no thread-local variable, and
+// calls nothing that does (tests/patch/check_general_registers.py looks at the machine code). They make no
+// host call, allocate nothing, never block and never switch. What is not plain they decline, with no
+// effect; the call is then served as any other.
 //
 // Only where nobody can tell the difference: real time, Linux's own order, no trace of calls. Every
-// kFastInARow-th is declined, so that due timers are seen to.
+// 64th is declined, so that due timers are seen to.
 #pragma once
 
 #include <cstdint>

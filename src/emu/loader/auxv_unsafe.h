@@ -8,9 +8,10 @@
 
 namespace detent::loader {
 
-/// Rewrites the vector behind the environment of the stack whose argc lies at `stack_pointer`:
-/// AT_PHDR, AT_PHNUM, AT_ENTRY, AT_BASE and AT_EXECFN name the guest. `base`: the interpreter's load
-/// address or 0. `vdso`: the image for AT_SYSINFO_EHDR, which goes if that is 0. Source: fs/binfmt_elf.c create_elf_tables().
+/// Rewrites the vector behind the environment of the stack whose argc lies at `stack_pointer`: AT_PHDR,
+/// AT_PHNUM, AT_ENTRY, AT_BASE and AT_EXECFN name the guest. `base`: the interpreter's load address or 0.
+/// `vdso`: what AT_SYSINFO_EHDR names; it goes if that is 0. Source: create_elf_tables() in
+/// fs/binfmt_elf.c.
 void patch_auxiliary_vector(std::uint64_t stack_pointer, const Image& program, std::uint64_t base,
                             std::uint64_t filename, std::uint64_t vdso);
 

@@ -10,15 +10,18 @@
 #include "emu/mem/user_copy_unsafe.h"
 #include "emu/vdso/vdso_page.h"
 
+extern "C" {
+// Made by embed.py from vdso_unsafe.c.
+extern const unsigned char detent_vdso_image[];
+extern const unsigned long detent_vdso_image_size;
+}
+
 namespace detent::vdso {
 namespace {
 
 using arch::host_call;
 using timebase::Base;
 
-constexpr unsigned char kImage[] = {
-#include "emu/vdso_image.inc"
-};
 constexpr std::uint64_t kImageAt = DETENT_VDSO_PAGE + kVdsoPageSize;
 static_assert(DETENT_VDSO_PAGE >= mem::kReservedEnd);
 
@@ -27,15 +30,13 @@ VdsoPage& page() { return *reinterpret_cast<VdsoPage*>(DETENT_VDSO_PAGE); }
 }  // namespace
 
 std::uint64_t map_image() {
-  constexpr std::int64_t kSize = kVdsoPageSize + sizeof(kImage);
+  const auto size = static_cast<std::int64_t>(detent_vdso_image_size);
   const Result<long> mapped =
-      host_call(SYS_mmap, static_cast<std::int64_t>(DETENT_VDSO_PAGE), kSize,
+      host_call(SYS_mmap, static_cast<std::int64_t>(DETENT_VDSO_PAGE), kVdsoPageSize + size,
                 PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
   if (!mapped.ok()) return 0;
-  std::memcpy(reinterpret_cast<void*>(kImageAt), kImage, sizeof(kImage));
-  host_call(SYS_mprotect, static_cast<std::int64_t>(kImageAt), sizeof(kImage),
-            PROT_READ | PROT_EXEC)
-      .value();
+  std::memcpy(reinterpret_cast<void*>(kImageAt), detent_vdso_image, detent_vdso_image_size);
+  host_call(SYS_mprotect, static_cast<std::int64_t>(kImageAt), size, PROT_READ | PROT_EXEC).value();
   return kImageAt;
 }
 

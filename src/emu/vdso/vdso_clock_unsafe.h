@@ -1,8 +1,8 @@
 // VdsoClock: keeps the page that the guest's vDSO reads (vdso_page.h), and maps both.
 //
-// Only where a clock read is the same in the vDSO and in the kernel: real time by the TSC. Elsewhere the guest gets no
-// vDSO, and each read is a system call. What a reader sees is what TscClock::now() would answer, so the two
-// can be mixed; a reader whose line has run out makes the call, which renews it.
+// Only where a clock read is the same in the vDSO and in the kernel: real time by the TSC. Elsewhere the
+// guest gets no vDSO, and each read is a system call. What a reader sees is what TscClock::now() would
+// answer, so the two can be mixed; a reader whose line has run out makes the call, which renews it.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,9 @@
-// What the kernel tells the vDSO: the straight line that turns the time stamp counter into MONOTONIC, and what
-// the other clocks are ahead of it. C, since the vDSO is; the layout is all that both sides share.
+// What the kernel tells the vDSO: the straight line that turns the time stamp counter into MONOTONIC, and
+// what the other clocks are ahead of it. C, since the vDSO is; the layout is all that both sides share.
 //
-// The kernel writes (vdso_clock_unsafe.h), guest threads read; one host thread, so a reader can be interrupted in the
-// middle by a writer, but never the other way round. `sequence` is odd or changes meanwhile.
+// The kernel writes (vdso_clock_unsafe.h), guest threads read; one host thread, so a reader can be
+// interrupted in the middle by a writer, but never the other way round. `sequence` is odd or changes
+// meanwhile.
 #pragma once
 
 #include <stdint.h>

@@ -226,8 +226,8 @@ detent_enter_abort:
         .cfi_endproc
         .size   detent_enter_guest, .-detent_enter_guest
 
-// A patched call site comes here from its trampoline (patch_plan.h), with rcx = its return address, r11 = where
-// the trampoline goes on, and all else the guest's, rsp and FS included.
+// A patched call site comes here from its trampoline (patch_plan.h), with rcx = its return address, r11 =
+// where the trampoline goes on, and all else the guest's, rsp and FS included.
         .globl  detent_patched_entry
         .type   detent_patched_entry, @function
 detent_patched_entry:

@@ -4,8 +4,8 @@
 
 #include "detent/assert.h"
 
-// Pushes what the C ABI wants kept, stores rsp in *left, takes it from `to`, and pops. It leaves MXCSR and the
-// x87 control word alone: the former is the kernel's on every fiber, the latter the guest's (UserState).
+// Pushes what the C ABI wants kept, stores rsp in *left, takes it from `to`, and pops. It leaves MXCSR and
+// the x87 control word alone: the former is the kernel's on every fiber, the latter the guest's (UserState).
 extern "C" void detent_switch_fiber(void** left, void* to);
 extern "C" void detent_start_fiber();
 

@@ -1,7 +1,7 @@
 // A decoder for the few instructions that may be moved from behind a system call into a trampoline.
 //
-// It knows a whitelist. What is not on it (calls, system calls, indirect jumps, VEX and EVEX forms, whatever is
-// new) is refused, and the site stays as it is. Source: Intel SDM vol. 2, chapter 2 and appendix A.
+// It knows a whitelist. What is not on it (calls, system calls, indirect jumps, VEX and EVEX forms, whatever
+// is new) is refused, and the site stays as it is. Source: Intel SDM vol. 2, chapter 2 and appendix A.
 // tests/unit compares it with Zydis behind every system call of the libraries on the machine.
 #pragma once
 

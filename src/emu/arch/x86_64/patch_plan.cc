@@ -9,8 +9,8 @@ namespace {
 
 constexpr std::uint8_t kFaults = 0xf4;  // hlt: privileged
 
-// Opcodes that raise #UD in 64-bit mode on any processor, and hlt (Intel SDM vol. 2, A.3). Not those that APX has
-// taken (d5), not in and out, which a process may be given.
+// Opcodes that raise #UD in 64-bit mode on any processor, and hlt (Intel SDM vol. 2, A.3). Not those that APX
+// has taken (d5), not in and out, which a process may be given.
 constexpr std::array<std::uint8_t, 20> kFaulting = {0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e,   0x1f,
                                                     0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61,   0x82,
                                                     0x9a, 0xce, 0xd4, 0xd6, 0xea, kFaults};

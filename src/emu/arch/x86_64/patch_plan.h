@@ -7,10 +7,11 @@
 //                                        1: cmp $..,%rax              what the jump overwrote
 //                                          jmp site+8
 //
-// Nobody can prove that nothing ever jumps behind the system call: its return address may lie on a stack, in a
-// signal frame or in a jump table. So nothing is proved. The trampoline is placed such that each byte of the
-// jump where an instruction used to start is one that faults in user mode (hlt, or an opcode that 64-bit mode
-// does not have): whoever jumps there faults at exactly that address, and is sent to the moved instruction.
+// Nobody can prove that nothing ever jumps behind the system call: its return address may lie on a stack,
+// in a signal frame or in a jump table. So nothing is proved. The trampoline is placed such that each byte
+// of the jump where an instruction used to start is one that faults in user mode (hlt, or an opcode that
+// 64-bit mode does not have): whoever jumps there faults at exactly that address, and is sent to the moved
+// instruction.
 #pragma once
 
 #include <array>
@@ -45,8 +46,8 @@ struct PatchPlan {
 /// patched: what follows is not on the decoder's list, or runs on behind a return.
 std::optional<PatchPlan> plan_patch(std::uint64_t site, std::span<const std::uint8_t> code);
 
-/// The first multiple of kTrampolineSize from `begin` on where a trampoline gives the jump faulting bytes at all
-/// starts; nothing if there is none before `end` or within reach.
+/// The first multiple of kTrampolineSize from `begin` on where a trampoline gives the jump faulting bytes at
+/// all starts; nothing if there is none before `end` or within reach.
 std::optional<std::uint64_t> first_safe_place(const PatchPlan& plan, std::uint64_t site,
                                               std::uint64_t begin, std::uint64_t end);
 
@@ -80,8 +81,8 @@ struct Patch {
   [[nodiscard]] std::uint64_t original_of(std::uint64_t address) const;
 };
 
-/// `entry` is the address of the pointer to the kernel's door, below 2 GiB. Nothing if a RIP-relative operand or
-/// a jump target is out of reach from the trampoline, or the code does not fit.
+/// `entry` is the address of the pointer to the kernel's door, below 2 GiB. Nothing if a RIP-relative operand
+/// or a jump target is out of reach from the trampoline, or the code does not fit.
 std::optional<Patch> make_patch(const PatchPlan& plan, std::uint64_t site,
                                 std::span<const std::uint8_t> code, std::uint64_t trampoline,
                                 std::uint32_t entry);

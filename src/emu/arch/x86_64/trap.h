@@ -27,11 +27,11 @@ struct Trap {
 /// kernel's FS base is the one in force at this call. Call once, before any enter_guest().
 void install_landing_pad();
 
-/// Runs the guest from `state` until it comes back by a signal. Called on a task's fiber; returns on the same
-/// one. The answer holds until the next call. Patched calls go to the call handler instead, on the same fiber.
+/// Runs the guest from `state` until it comes back by a signal. Called on a task's fiber; returns on the
+/// same one. The answer holds until the next call. Patched calls go to the call handler, on the same fiber.
 const Trap& enter_guest(UserState& state);
 
-/// Serves one patched system call of the task that runs, whose UserState is complete, as after a kSyscall trap.
+/// Serves one patched system call of the task that runs, whose UserState is as after a kSyscall trap.
 using CallHandler = void (*)(void* context);
 /// Opens the door for patched call sites. Returns the address of the pointer to jump through.
 std::uint32_t install_call_handler(CallHandler handler, void* context);
