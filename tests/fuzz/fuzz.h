@@ -91,11 +91,12 @@ struct World {
   Kind kinds[kFds];
   clockid_t clocks[kFds];  ///< of timerfds
   uint32_t words[kWords];
-  bool hot;            ///< a timer of very short period runs: let it expire before each operation
-  bool ticking;        ///< one whose period is 1 ns: how often it has expired is a matter of luck
-  bool masks_changed;  ///< threads have masks to be reset
-  bool timers_used;    ///< POSIX or interval timers
-  int first_timer_id;  ///< of this sequence; ids are told relative to it
+  bool hot;              ///< a timer of very short period runs: let it expire before each operation
+  bool ticking;          ///< one whose period is 1 ns: how often it has expired is a matter of luck
+  unsigned member_sort;  ///< of epoll instances' members: 1 emulated by detent, 2 the host's
+  bool masks_changed;    ///< threads have masks to be reset
+  bool timers_used;      ///< POSIX or interval timers
+  int first_timer_id;    ///< of this sequence; ids are told relative to it
   int last_timer_id;
   clockid_t timer_clocks[64];  ///< by (id - first_timer_id) % 64
 };
