@@ -404,10 +404,15 @@ const char* program_path() {
 int thread_id(int thread) { return workers[thread].tid; }
 
 // By the clock: natively a timer of 1 ns has fired within microseconds; in virtual time each look at
-// the clock costs one.
+// the clock costs one. A system call, not the vDSO: a process that makes none is told of a due timer late.
 void expire_short_timers() {
-  const int64_t end = now(CLOCK_MONOTONIC) + 30000;
-  while (now(CLOCK_MONOTONIC) < end) {
+  timespec time = {};
+  const auto look = [&] {
+    syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &time);
+    return time.tv_sec * kSecond + time.tv_nsec;
+  };
+  const int64_t end = look() + 30000;
+  while (look() < end) {
   }
 }
 
