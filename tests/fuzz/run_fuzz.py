@@ -16,6 +16,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -53,6 +54,13 @@ def status_text(code):
     return f'ended by signal {-code}' if code < 0 else f'ended with status {code}'
 
 
+def last_words(told):
+    """What detent said at the end, for a crash that may not come again."""
+    told.seek(0)
+    lines = told.read().decode(errors='replace').splitlines()
+    return ''.join(f'\n  {line}' for line in lines[-5:])
+
+
 class Stream:
     """Hashes of the sequences [first, first + count), read from one process after the other."""
 
@@ -71,7 +79,8 @@ class Stream:
     def run_from(self, index, last):
         """Runs until the process ends; returns where to go on."""
         command = self.side.command(self.fuzz.guest, self.fuzz.area, self.fuzz.seed, index, last - index)
-        process = self.side.start(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        told = tempfile.TemporaryFile()
+        process = self.side.start(command, stdout=subprocess.PIPE, stderr=told)
         lines = queue.Queue()
 
         def read():
@@ -93,7 +102,7 @@ class Stream:
             self.hashes[int(number)] = value
             index = int(number) + 1
         if problem is None and index < last:
-            problem = status_text(process.wait())
+            problem = status_text(process.wait()) + last_words(told)
         end(process)
         reader.join()
         process.stdout.close()
