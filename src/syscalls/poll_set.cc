@@ -48,7 +48,12 @@ void PollSet::ask_host() {
   }
   if (host_.empty()) return;
   const timespec zero{0, 0};
-  arch::host_call(SYS_ppoll, host_.data(), host_.size(), &zero, nullptr, 8).value();
+  // Even a look that does not wait is ended by a signal, such as our own timer's.
+  Result<long> looked = Errno{EINTR};
+  while (!looked.ok() && looked.error() == Errno{EINTR}) {
+    looked = arch::host_call(SYS_ppoll, host_.data(), host_.size(), &zero, nullptr, 8);
+  }
+  looked.value();
   auto answer = host_.cbegin();
   for (Entry& entry : entries_) {
     if (!is_host(entry)) continue;

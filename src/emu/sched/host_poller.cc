@@ -75,7 +75,12 @@ waitq::WaitQueue& HostPoller::watch(Fd fd, waitq::PollMask events) {
 waitq::PollMask HostPoller::ready_now(Fd fd, waitq::PollMask events) {
   pollfd entry{raw(fd), static_cast<short>(events), 0};
   const timespec zero{0, 0};
-  host_call(SYS_ppoll, &entry, 1, &zero, nullptr, 8).value();
+  // Even a look that does not wait is ended by a signal, such as our own timer's.
+  Result<long> looked = Errno{EINTR};
+  while (!looked.ok() && looked.error() == Errno{EINTR}) {
+    looked = host_call(SYS_ppoll, &entry, 1, &zero, nullptr, 8);
+  }
+  looked.value();
   return static_cast<unsigned short>(entry.revents);
 }
 
