@@ -10,7 +10,7 @@
 
 enum { kVdsoPageSize = 4096 };
 // The page; the image follows. Behind the ranges of mem/user_copy_unsafe.h.
-#define DETENT_VDSO_PAGE 0x7f1000100000ULL
+#define DETENT_VDSO_PAGE 0x7f1000200000ULL
 
 struct VdsoPage {
   uint32_t sequence;
