@@ -78,6 +78,10 @@ void hand_over_files(FdTable& fds, Sharing sharing, bool host_time) {
     for (const Fd fd : numbers) fds.remove(fd);
     file->queue().notify(waitq::kAllEvents, 0);
   }
+  fds.for_each([&](Fd, File& file) {
+    const auto* epoll = dynamic_cast<const Epoll*>(&file);
+    if (epoll != nullptr) fds.set_inside(Fd{epoll->host_fd()}, !epoll->watches_outside());
+  });
 }
 
 }  // namespace detent::fd
