@@ -69,9 +69,9 @@ TEST_CASE("a waiter that is preferred comes first", "[futex_table]") {
   w.table.prefer(kA, 2);
   w.table.prefer(kA, 3);
   w.table.prefer(kOtherSpace, 1);
-  CHECK(w.table.wake(kA, 2) == 2);
+  CHECK(w.table.wake(kA, 2).value() == 2);
   CHECK(w.woken == std::vector{4, 0});
-  CHECK(w.table.wake(kB, kAll) == 3);
+  CHECK(w.table.wake(kB, kAll).value() == 3);
   CHECK(w.woken == std::vector{4, 0, 1, 3, 5});
 }
 

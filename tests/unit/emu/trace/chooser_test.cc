@@ -1,6 +1,7 @@
 #include "emu/trace/chooser.h"
 
 #include <array>
+#include <set>
 #include <catch2/catch.hpp>
 #include <string>
 
@@ -55,22 +56,21 @@ TEST_CASE("a chooser that is not active answers 0 and takes nothing down", "[cho
   CHECK(chooser.random_bits() != Chooser(8).random_bits());
 }
 
+std::uint64_t hash_of_run(const char* strategy, std::uint64_t seed) {
+  World world(schedule_of(strategy, seed));
+  for (int i = 0; i < 500; ++i) world.chooser.begin(world.tasks[world.ask()], {});
+  CHECK(world.observer.first == 1);
+  return world.chooser.carry().hash;
+}
+
 TEST_CASE("strategies are functions of their seed, and differ", "[chooser]") {
   for (const char* name : kRandomised) {
     CAPTURE(name);
-    World a(schedule_of(name, 3));
-    World b(schedule_of(name, 3));
-    World c(schedule_of(name, 4));
-    for (int i = 0; i < 500; ++i) {
-      TaskTrace& task = a.tasks[a.ask()];
-      CHECK(b.ask() == static_cast<std::uint32_t>(&task - a.tasks.data()));
-      static_cast<void>(c.ask());
-      a.chooser.begin(task, {});
-      b.chooser.begin(b.tasks[static_cast<std::size_t>(&task - a.tasks.data())], {});
-    }
-    CHECK(a.chooser.carry().hash == b.chooser.carry().hash);
-    CHECK(a.chooser.carry().hash != c.chooser.carry().hash);
-    CHECK(a.observer.first == 1);
+    CHECK(hash_of_run(name, 3) == hash_of_run(name, 3));
+    // Two seeds may agree: PCT orders three tasks in six ways, and changes that late or not at all.
+    std::set<std::uint64_t> hashes;
+    for (std::uint64_t seed = 0; seed < 20; ++seed) hashes.insert(hash_of_run(name, seed));
+    CHECK(hashes.size() > 2);
   }
 }
 
