@@ -29,14 +29,20 @@ std::unique_ptr<Strategy> make_starve(std::uint64_t seed);
 /// several powers of two.
 std::uint64_t expected_choices(std::uint64_t seed, const Profile& profile);
 
-/// The candidate of the highest priority; spinning tasks come last. The first of equals.
+/// The candidate of the highest priority; spinning tasks come last, and among them those that have spun
+/// longest: two that yield to each other may both have work to do. The first of equals.
 template <class Priority>
 std::uint32_t highest(std::span<const Candidate> tasks, Priority priority_of) {
   std::uint32_t best = 0;
   for (std::uint32_t i = 1; i < tasks.size(); ++i) {
     const TaskTrace& a = *tasks[i].task;
     const TaskTrace& b = *tasks[best].task;
-    const bool better = a.spinning != b.spinning ? b.spinning : priority_of(a) > priority_of(b);
+    bool better = priority_of(a) > priority_of(b);
+    if (a.spinning != b.spinning) {
+      better = b.spinning;
+    } else if (a.spinning && a.repeats != b.repeats) {
+      better = a.repeats < b.repeats;
+    }
     if (better) best = i;
   }
   return best;
