@@ -43,8 +43,8 @@ class Effort:
     timeout: int  # s, of one command
 
 
-QUICK = Effort(master_seeds=3, fixed_schedules=100, replays=2, native_runs=1, timeout=120)
-FULL = Effort(master_seeds=20, fixed_schedules=10000, replays=100, native_runs=20, timeout=3600)
+QUICK = Effort(master_seeds=3, fixed_schedules=30, replays=2, native_runs=1, timeout=120)
+FULL = Effort(master_seeds=20, fixed_schedules=3000, replays=100, native_runs=20, timeout=3600)
 
 
 class Wrong(Exception):
