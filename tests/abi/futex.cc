@@ -374,6 +374,15 @@ TEST(wake_op_operations_and_comparisons) {
   }
 }
 
+TEST(wake_op_that_is_unknown_is_told_before_a_bad_address) {
+  uint32_t word = 0;
+  for (int op : {FUTEX_OP_OR, 5}) {
+    RECORD("op %d: %s", op,
+           Res(Futex(&word, FUTEX_WAKE_OP_PRIVATE, 1, Count(1), Wild(),
+                     FUTEX_OP(op, 0, FUTEX_OP_CMP_EQ, 9))));
+  }
+}
+
 TEST(wake_op_wakes_the_second_word_only_if_the_old_value_matches) {
   for (uint32_t old : {0u, 5u}) {
     uint32_t word = 0, word2 = 0;

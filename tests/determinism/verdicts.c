@@ -81,7 +81,8 @@ static void snapshot(void) {
   if (write(ends[1], "x", 1) != 1 || ioctl(ends[0], FIONREAD, &unread) != 0) abort();
   if (read(file, text, 3) != 3) abort();
   const int ready = epoll_wait(poll, &event, 1, 0);
-  printf("%d unread, %d ready, read %s, at %ld\n", unread, ready, text + 1, (long)lseek(file, 0, SEEK_CUR));
+  printf("%d unread, %d ready, read %s, at %ld\n", unread, ready, text + 1,
+         (long)lseek(file, 0, SEEK_CUR));
   pthread_join(thread, NULL);
 }
 

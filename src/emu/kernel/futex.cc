@@ -37,7 +37,8 @@ class TaskFutexWaiter final : public waitq::FutexWaiter {
 
 // Parks until `is_woken` or the end of the wait.
 template <class Test>
-Wake park(Task& task, const FutexWait& wait, std::optional<sched::Deadline> deadline, Test is_woken) {
+Wake park(Task& task, const FutexWait& wait, std::optional<sched::Deadline> deadline,
+          Test is_woken) {
   Wake wake = Wake::kWoken;
   while (!is_woken() && wake == Wake::kWoken) {
     task.waiting = {"futex", wait.at.uaddr, Instant<Monotonic>(), wait.expected};
@@ -168,8 +169,7 @@ Result<long> futex_wait_any(Task& task, std::span<const FutexWait> waits,
     if (const long woken = leave(task, waiters); woken >= 0) return woken;
     return queued.error();
   }
-  const Wake wake =
-      park(task, waits.front(), deadline, [&] { return any_woken(waiters); });
+  const Wake wake = park(task, waits.front(), deadline, [&] { return any_woken(waiters); });
   if (const long woken = leave(task, waiters); woken >= 0) return woken;
   return reason(wake);
 }
@@ -314,7 +314,9 @@ struct WakeOp {
 };
 
 // Changes the word, which other processes may write at the same time; the value before.
+// An unknown operation (ENOSYS) is told before an address that cannot be used.
 Result<std::uint32_t> change_word(std::uint64_t uaddr, const WakeOp& operation) {
+  TRY(operation.apply(0));
   std::uint32_t old = TRY(mem::load_u32(uaddr));
   for (;;) {
     const std::uint32_t updated = TRY(operation.apply(old));

@@ -1,8 +1,8 @@
 #include "emu/trace/chooser.h"
 
 #include <array>
-#include <set>
 #include <catch2/catch.hpp>
+#include <set>
 #include <string>
 
 namespace detent::trace {
