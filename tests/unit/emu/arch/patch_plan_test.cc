@@ -1,5 +1,6 @@
 #include "emu/arch/x86_64/patch_plan.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <vector>
 
@@ -10,10 +11,11 @@ using Code = std::vector<std::uint8_t>;
 constexpr std::uint64_t kSite = 0x7ffff7d00123;
 
 // A site with `following` behind the system call and something that is never looked at behind that.
-Code site(Code following) {
-  Code code{0x0f, 0x05};
-  code.insert(code.end(), following.begin(), following.end());
-  code.resize(kSiteWindow, 0xff);
+Code site(const Code& following) {
+  Code code(kSiteWindow, 0xff);
+  code[0] = 0x0f;
+  code[1] = 0x05;
+  std::ranges::copy(following, code.begin() + 2);
   return code;
 }
 
