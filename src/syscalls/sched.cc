@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 
 #include "emu/arch/x86_64/host_call.h"
@@ -32,6 +33,13 @@ struct SchedAttr {
   std::uint32_t util_min;
   std::uint32_t util_max;
 };
+
+// The first 64 CPUs that the host lets this process use, as bits.
+std::uint64_t host_cpus() {
+  std::array<std::uint64_t, 128> set{};
+  host_call(SYS_sched_getaffinity, 0, sizeof(set), set.data()).value();
+  return set.front();
+}
 
 // A thread of ours (0 means the caller), or null: then it is a process for the host to know.
 Task* find(Task& task, int tid) {
@@ -75,21 +83,25 @@ Result<long> sys_sched_yield(Task& task) {
 }
 
 Result<long> sys_sched_getaffinity(Task& task, int tid, std::uint32_t size, std::uint64_t mask) {
-  if (find(task, tid) == nullptr) {
+  const Task* target = find(task, tid);
+  if (target == nullptr) {
     return host_call(SYS_sched_getaffinity, tid, size, static_cast<std::int64_t>(mask));
   }
   if (size < 8 || size % 8 != 0) return Errno{EINVAL};
-  const std::uint64_t one_cpu = 1;
-  TRY(mem::copy_out_bytes(mask, &one_cpu, sizeof(one_cpu)));
+  TRY(mem::copy_out_bytes(mask, &target->affinity, sizeof(target->affinity)));
   return 8;
 }
 
-// A mask without CPU 0 names no CPU that the guest has.
+// A guest begins with CPU 0, where all its tasks run and stay. It may name any of the host's, which it sees in
+// /sys: a program that pins its threads is none the worse for it.
 Result<long> sys_sched_setaffinity(Task& task, int tid, std::uint32_t size, std::uint64_t mask) {
   std::uint64_t bits = 0;
   TRY(mem::copy_in_bytes(&bits, mask, std::min<std::size_t>(size, sizeof(bits))));
-  if (find(task, tid) == nullptr) return Errno{ESRCH};
-  if ((bits & 1) == 0) return Errno{EINVAL};
+  Task* const target = find(task, tid);
+  if (target == nullptr) return Errno{ESRCH};
+  bits &= host_cpus();
+  if (bits == 0) return Errno{EINVAL};
+  target->affinity = bits;
   return 0;
 }
 

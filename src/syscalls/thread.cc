@@ -42,6 +42,7 @@ void set_up_clone(Task& task, Task& child, const CloneRequest& request) {
   task.kernel().record().add(child);
   child.name = task.name;
   child.timer_slack = task.timer_slack;
+  child.affinity = task.affinity;
   inherit_priority(task, child);
   child.signals->set_blocked(task.signals->blocked());
   if (request.flags & CLONE_CHILD_CLEARTID) child.clear_child_tid = request.child_tid;

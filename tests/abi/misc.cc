@@ -124,6 +124,27 @@ TEST(affinity_agrees_with_getcpu_and_sysconf) {
   CHECK_ERRNO(syscall(SYS_sched_getaffinity, 0, 1, &set), EINVAL);
 }
 
+TEST(affinity_is_what_was_set) {
+  cpu_set_t before, last, after;
+  CHECK_OK(sched_getaffinity(0, sizeof before, &before));
+  const long cpus = sysconf(_SC_NPROCESSORS_CONF);
+  CPU_ZERO(&last);
+  CPU_SET(cpus - 1, &last);
+  CHECK_OK(sched_setaffinity(0, sizeof last, &last));
+  CPU_ZERO(&after);
+  CHECK_OK(sched_getaffinity(0, sizeof after, &after));
+  CHECK(CPU_EQUAL(&last, &after));
+  Thread inheritor([&] {
+    CPU_ZERO(&after);
+    CHECK_OK(sched_getaffinity(0, sizeof after, &after));
+    CHECK(CPU_EQUAL(&last, &after));
+  });
+  inheritor.Join();
+  CPU_ZERO(&last);
+  CHECK_ERRNO(sched_setaffinity(0, sizeof last, &last), EINVAL);
+  CHECK_OK(sched_setaffinity(0, sizeof before, &before));
+}
+
 TEST(scheduling_parameters) {
   RECORD("policy %s, priority range %s %s, nice %s, of no such thread %s",
          Res(sched_getscheduler(0)), Res(sched_get_priority_min(SCHED_FIFO)),

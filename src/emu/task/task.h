@@ -94,6 +94,8 @@ class Task : public boost::intrusive::list_base_hook<> {
   std::string name;
   // prctl(PR_SET_TIMERSLACK), ns.
   std::uint64_t timer_slack = 50'000;
+  // sched_setaffinity(2): bit n is CPU n, the first 64. Kept for the guest to see.
+  std::uint64_t affinity = 1;
   // CPU time used so far, and the reading when it was last switched in.
   Duration cpu_time;
 
