@@ -132,13 +132,14 @@ void Kernel::run_task(void* argument) {
 // `trap` holds until another task enters the guest, which may be while this one is in here.
 void Kernel::handle(Task& task, const arch::Trap& trap) {
   task.current_syscall = -1;
-  scheduler_.before_trap();
   switch (trap.kind) {
     case arch::TrapKind::kSyscall:
+      scheduler_.before_trap();
       count_trap(task);
       return serve_call(task, trap.foreign_abi);
     case arch::TrapKind::kFault:
       ++stats_.faults;
+      scheduler_.before_trap();
       if (!emulate_rdtsc(task, trap)) task.signals->force_fault(trap);
       return after_call(task, std::nullopt);
     case arch::TrapKind::kMoved:

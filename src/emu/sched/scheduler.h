@@ -110,7 +110,8 @@ class Scheduler {
   [[noreturn]] void exit_current(Task& current, void (*reap)(Task&));
   /// Called before a system call is served and after it: `kind` says which. Another task may run first.
   void offer_switch(Task& current, trace::Choice kind);
-  /// Called before a trap is handled: timers that are due by now have fired for whatever the guest asks.
+  /// Called before a system call or a fault is handled: timers that are due by now have fired for whatever
+  /// the guest asks. Not where the host interrupted the guest: see after_interrupt().
   void before_trap() {
     expire_due();
     if (chooser_.active()) offer_expiry();
