@@ -147,32 +147,41 @@ bool names_kernel_fd(const char* entry_name) {
   return std::from_chars(entry_name, end, number).ptr == end && arch::is_kernel_fd(number);
 }
 
-// Closes up the records of `bytes` (struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name).
-void drop_kernel_fds(std::vector<char>& bytes) {
+// Closes up the records of `bytes` (ino 8, off 8, reclen 2, then as `format` says).
+void drop_kernel_fds(std::vector<char>& bytes, const DirectoryFormat& format) {
   std::vector<char> kept;
   std::uint16_t length = 0;
   for (std::size_t at = 0; at < bytes.size(); at += length) {
     std::memcpy(&length, &bytes[at + 16], sizeof(length));
-    if (names_kernel_fd(&bytes[at + 19])) continue;
+    if (names_kernel_fd(&bytes[at + format.name])) continue;
     kept.insert(kept.end(), &bytes[at], &bytes[at] + length);
   }
   bytes = std::move(kept);
 }
 
-}  // namespace
-
-Result<long> sys_getdents64(Task& task, Fd fd, std::uint64_t buffer, std::uint32_t size) {
+Result<long> list_directory(Task& task, Fd fd, std::uint64_t buffer, std::uint32_t size,
+                            const DirectoryFormat& format) {
   const Listing listing = what_is_listed(task, fd);
-  if (listing == Listing::kThreads) return list_threads(task, fd, buffer, size);
-  const long got = TRY(host_call(SYS_getdents64, raw(fd), static_cast<std::int64_t>(buffer), size));
+  if (listing == Listing::kThreads) return list_threads(task, fd, buffer, size, format);
+  const long got = TRY(host_call(format.call, raw(fd), static_cast<std::int64_t>(buffer), size));
   if (got == 0 || listing == Listing::kOther) return got;
   std::vector<char> bytes(static_cast<std::size_t>(got));
   TRY(mem::copy_in_bytes(bytes.data(), buffer, bytes.size()));
-  drop_kernel_fds(bytes);
+  drop_kernel_fds(bytes, format);
   // Nothing left of this part does not mean the end of the directory.
-  if (bytes.empty()) return sys_getdents64(task, fd, buffer, size);
+  if (bytes.empty()) return list_directory(task, fd, buffer, size, format);
   TRY(mem::copy_out_bytes(buffer, bytes.data(), bytes.size()));
   return static_cast<long>(bytes.size());
+}
+
+}  // namespace
+
+Result<long> sys_getdents64(Task& task, Fd fd, std::uint64_t buffer, std::uint32_t size) {
+  return list_directory(task, fd, buffer, size, {SYS_getdents64, 19, false});
+}
+
+Result<long> sys_getdents(Task& task, Fd fd, std::uint64_t buffer, std::uint32_t size) {
+  return list_directory(task, fd, buffer, size, {SYS_getdents, 18, true});
 }
 
 Result<long> sys_open(Task& task, UserPtr<const char> path, int flags, std::uint32_t mode) {

@@ -29,5 +29,6 @@ Result<long> sys_readlinkat(Task& task, Fd dir, UserPtr<const char> path, std::u
 /// Leaves the kernel's own fds out of /proc/self/fd and /proc/self/fdinfo, and adds the threads that the
 /// host does not know to /proc/self/task.
 Result<long> sys_getdents64(Task& task, Fd fd, std::uint64_t buffer, std::uint32_t size);
+Result<long> sys_getdents(Task& task, Fd fd, std::uint64_t buffer, std::uint32_t size);
 
 }  // namespace detent::syscalls

@@ -223,18 +223,21 @@ std::vector<Tid> threads_unknown_to_host(process::Process& process) {
 }
 
 // False if there is no room for it in `limit` bytes.
-bool add_directory_entry(std::vector<char>& records, Tid tid, long next, std::size_t limit) {
+bool add_directory_entry(std::vector<char>& records, Tid tid, long next, std::size_t limit,
+                         const DirectoryFormat& format) {
   const std::string name = fmt::format("{}", raw(tid));
-  dirent64 entry{};
-  const std::size_t length = (offsetof(dirent64, d_name) + name.size() + 1 + 7) & ~std::size_t{7};
+  const std::size_t type_size = format.type_is_last ? 1 : 0;
+  const std::size_t length = (format.name + name.size() + 1 + type_size + 7) & ~std::size_t{7};
   if (records.size() + length > limit) return false;
-  entry.d_ino = static_cast<ino64_t>(raw(tid));
-  entry.d_off = next;
-  entry.d_type = DT_DIR;
-  entry.d_reclen = static_cast<unsigned short>(length);
-  name.copy(static_cast<char*>(entry.d_name), name.size());
-  const auto* const bytes = reinterpret_cast<const char*>(&entry);
-  records.insert(records.end(), bytes, bytes + length);
+  std::vector<char> record(length);
+  const auto id = static_cast<std::uint64_t>(raw(tid));
+  const auto record_length = static_cast<std::uint16_t>(length);
+  std::memcpy(&record[0], &id, sizeof(id));
+  std::memcpy(&record[8], &next, sizeof(next));
+  std::memcpy(&record[16], &record_length, sizeof(record_length));
+  record[format.type_is_last ? length - 1 : 18] = DT_DIR;
+  name.copy(&record[format.name], name.size());
+  records.insert(records.end(), record.begin(), record.end());
   return true;
 }
 
@@ -288,17 +291,18 @@ std::optional<Result<long>> open_proc_file(Task& task, std::string_view path, in
 
 // The directory's position is the number of entries told: 2 for the dots, then the threads. The host
 // knows the first thread only, and finds nothing behind it.
-Result<long> list_threads(Task& task, Fd fd, std::uint64_t buffer, std::uint32_t size) {
+Result<long> list_threads(Task& task, Fd fd, std::uint64_t buffer, std::uint32_t size,
+                          const DirectoryFormat& format) {
   constexpr long kBehindHosts = 3;
   long position = TRY(host_call(SYS_lseek, raw(fd), 0, SEEK_CUR));
   if (position < kBehindHosts) {
-    return host_call(SYS_getdents64, raw(fd), static_cast<std::int64_t>(buffer), size);
+    return host_call(format.call, raw(fd), static_cast<std::int64_t>(buffer), size);
   }
   const std::vector<Tid> unknown = threads_unknown_to_host(task.process());
   std::vector<char> records;
   const auto done = [&] { return static_cast<std::size_t>(position - kBehindHosts); };
   while (done() < unknown.size()) {
-    if (!add_directory_entry(records, unknown[done()], position + 1, size)) break;
+    if (!add_directory_entry(records, unknown[done()], position + 1, size, format)) break;
     ++position;
   }
   if (records.empty() && done() < unknown.size()) return Errno{EINVAL};

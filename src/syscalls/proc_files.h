@@ -5,6 +5,8 @@
 // Source: proc(5), fs/proc/array.c.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,7 +35,16 @@ std::optional<std::string> host_proc_path(Task& task, std::string_view path);
 /// is right.
 std::optional<Result<long>> open_proc_file(Task& task, std::string_view path, int flags);
 
-/// getdents64(2) on /proc/<own pid>/task: the host lists one thread, then follow ours.
-Result<long> list_threads(Task& task, Fd fd, std::uint64_t buffer, std::uint32_t size);
+/// The two forms of a directory's records: where the name stands, and whether the type stands behind it
+/// (struct linux_dirent) or before.
+struct DirectoryFormat {
+  long call;
+  std::size_t name;
+  bool type_is_last;
+};
+
+/// getdents(2) on /proc/<own pid>/task: the host lists one thread, then follow ours.
+Result<long> list_threads(Task& task, Fd fd, std::uint64_t buffer, std::uint32_t size,
+                          const DirectoryFormat& format);
 
 }  // namespace detent::syscalls

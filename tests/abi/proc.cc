@@ -69,14 +69,17 @@ struct Threads {
 };
 
 // The numbers in a directory, with reads of `size` bytes.
-std::set<pid_t> List(const char* path, size_t size) {
+std::set<pid_t> List(const char* path, size_t size, bool old_form = false) {
   std::set<pid_t> found;
   const int fd = open(path, O_RDONLY | O_DIRECTORY);
   char buffer[4096];
-  for (long n; (n = syscall(SYS_getdents64, fd, buffer, size)) > 0;) {
+  const long call = old_form ? SYS_getdents : SYS_getdents64;
+  for (long n; (n = syscall(call, fd, buffer, size)) > 0;) {
     for (long at = 0; at < n;) {
       const auto* entry = reinterpret_cast<const dirent64*>(buffer + at);
-      if (atoi(entry->d_name) != 0) found.insert(atoi(entry->d_name));
+      const char* name = old_form ? buffer + at + 18 : entry->d_name;
+      const int type = old_form ? buffer[at + entry->d_reclen - 1] : entry->d_type;
+      if (atoi(name) != 0 && type == DT_DIR) found.insert(atoi(name));
       at += entry->d_reclen;
     }
   }
@@ -91,6 +94,8 @@ TEST(task_directory_lists_every_thread) {
   std::set<pid_t> want(threads.tids, threads.tids + Threads::kCount);
   want.insert(getpid());
   CHECK(List("/proc/self/task", 4096) == want);
+  CHECK(List("/proc/self/task", 4096, true) == want);
+  CHECK(List("/proc/self/task", 64, true) == want);
   CHECK(List("/proc/self/task", 64) == want);  // two or three entries at a time
 }
 
