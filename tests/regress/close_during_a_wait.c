@@ -34,8 +34,9 @@ int main(void) {
   dup2(other[0], pipe_ends[0]);
   printf("wrong one: %zd\n", write(other[1], "wrong", 5));
   usleep(50000);
-  printf("right one: %zd\n", write(pipe_ends[1], "right", 5));
+  const ssize_t written = write(pipe_ends[1], "right", 5);
   pthread_join(thread, NULL);
+  printf("right one: %zd\n", written);
 
   if (socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) != 0) return 1;
   pthread_create(&thread, NULL, poller, NULL);
@@ -44,8 +45,9 @@ int main(void) {
   usleep(50000);
   printf("closed\n");
   fflush(stdout);
-  printf("write: %zd\n", write(sockets[1], "x", 1));
+  const ssize_t sent = write(sockets[1], "x", 1);
   pthread_join(thread, NULL);
+  printf("write: %zd\n", sent);
   printf("the other end after the wait: %s\n",
          send(sockets[1], "x", 1, MSG_NOSIGNAL) < 0 ? strerrorname_np(errno) : "still there");
   return 0;
