@@ -92,8 +92,8 @@ Result<long> sys_sched_getaffinity(Task& task, int tid, std::uint32_t size, std:
   return 8;
 }
 
-// A guest begins with CPU 0, where all its tasks run and stay. It may name any of the host's, which it sees in
-// /sys: a program that pins its threads is none the worse for it.
+// A guest begins with CPU 0, where all its tasks run and stay. It may name any of the host's, which it
+// sees in /sys: a program that pins its threads is none the worse for it.
 Result<long> sys_sched_setaffinity(Task& task, int tid, std::uint32_t size, std::uint64_t mask) {
   std::uint64_t bits = 0;
   TRY(mem::copy_in_bytes(&bits, mask, std::min<std::size_t>(size, sizeof(bits))));
