@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <ranges>
 #include <utility>
 
 #include "detent/assert.h"
@@ -289,10 +288,11 @@ bool SharedFutexes::take_woken() {
       free_slot(slot);
     }
   }
-  for (FutexWaiter* waiter : waiters | std::views::reverse) {
+  for (auto next = waiters.rbegin(); next != waiters.rend(); ++next) {
+    FutexWaiter& waiter = **next;
     --local_waiters_;
-    waiter->shared_slot = -1;
-    waiter->wake_shared();
+    waiter.shared_slot = -1;
+    waiter.wake_shared();
   }
   return !waiters.empty();
 }
