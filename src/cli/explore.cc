@@ -188,14 +188,23 @@ int replay_command(const ExploreOptions& options, const std::vector<std::string>
   return status < 0 ? kExitBug : status;
 }
 
+// What shrink and explain begin with: the run that the user's schedule names, which must fail. The exit
+// status if there is nothing to go on with; -1 otherwise.
+int run_failing(const ExploreOptions& options, const std::vector<std::string>& guest,
+                Session& session, Plan& plan, Failure& failure) {
+  std::string problem;
+  if (!open_for_schedule(options, guest, true, session, plan, problem)) return usage(problem);
+  failure = one_run(session, plan);
+  const int status = status_unless_failed(failure);
+  if (status == kExitClean) fmt::print(stderr, "detent: this schedule does not fail\n");
+  return status;
+}
+
 int shrink_command(const ExploreOptions& options, const std::vector<std::string>& guest) {
   Session session;
   Plan plan;
-  std::string problem;
-  if (!open_for_schedule(options, guest, true, session, plan, problem)) return usage(problem);
-  Failure failure = one_run(session, plan);
-  const int status = status_unless_failed(failure);
-  if (status == kExitClean) fmt::print(stderr, "detent: this schedule does not fail\n");
+  Failure failure;
+  const int status = run_failing(options, guest, session, plan, failure);
   if (status >= 0) return status;
   const Shrunk shrunk = shrink(*session.runner, failure.outcome, plan.seed,
                                same_as(failure, session.criteria, session.key));
@@ -242,11 +251,8 @@ int verify_command(const ExploreOptions& options, const std::vector<std::string>
 int explain_command(const ExploreOptions& options, const std::vector<std::string>& guest) {
   Session session;
   Plan plan;
-  std::string problem;
-  if (!open_for_schedule(options, guest, true, session, plan, problem)) return usage(problem);
-  Failure failure = one_run(session, plan);
-  const int status = status_unless_failed(failure);
-  if (status == kExitClean) fmt::print(stderr, "detent: this schedule does not fail\n");
+  Failure failure;
+  const int status = run_failing(options, guest, session, plan, failure);
   if (status >= 0) return status;
   ExplainSpec spec;
   spec.samples = static_cast<std::uint32_t>(options.samples);

@@ -229,10 +229,6 @@ bool set_span(const char* option, const std::string& text, std::int64_t& ns, std
   return false;
 }
 
-}  // namespace
-
-namespace {
-
 bool set_server(const RunOptions& options, emu::Config& config, std::string& problem) {
   if (options.server < 0) return true;
   if (fcntl(options.server, F_GETFD) < 0) {

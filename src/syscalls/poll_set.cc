@@ -49,11 +49,7 @@ void PollSet::ask_host() {
   if (host_.empty()) return;
   const timespec zero{0, 0};
   // Even a look that does not wait is ended by a signal, such as our own timer's.
-  Result<long> looked = Errno{EINTR};
-  while (!looked.ok() && looked.error() == Errno{EINTR}) {
-    looked = arch::host_call(SYS_ppoll, host_.data(), host_.size(), &zero, nullptr, 8);
-  }
-  looked.value();
+  arch::host_call_to_the_end(SYS_ppoll, host_.data(), host_.size(), &zero, nullptr, 8).value();
   auto answer = host_.cbegin();
   for (Entry& entry : entries_) {
     if (!is_host(entry)) continue;

@@ -7,13 +7,13 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstddef>
 #include <cstring>
 #include <vector>
 
 #include "emu/arch/x86_64/host_call.h"
+#include "emu/arch/x86_64/host_file.h"
 #include "emu/fd/epoll.h"
 #include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
@@ -25,6 +25,7 @@ namespace detent::syscalls {
 namespace {
 
 using arch::host_call;
+using arch::read_host_file;
 using signal::SigSet;
 
 constexpr std::size_t kNameSize = 15;  // TASK_COMM_LEN - 1
@@ -54,20 +55,6 @@ Task* cut_own_directory(Task& task, std::string_view& path) {
   if (cut(path, "thread-self")) return &task;
   const std::optional<int> id = cut_number(path);
   return id ? task.process().find(Tid{*id}) : nullptr;
-}
-
-std::string read_host_file(const std::string& path) {
-  std::string text;
-  const Result<long> fd = host_call(SYS_openat, AT_FDCWD, path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (!fd.ok()) return text;
-  std::array<char, 4096> part;
-  for (;;) {
-    const Result<long> got = host_call(SYS_read, fd.value(), part.data(), part.size());
-    if (!got.ok() || got.value() == 0) break;
-    text.append(part.data(), static_cast<std::size_t>(got.value()));
-  }
-  host_call(SYS_close, fd.value()).value();
-  return text;
 }
 
 // Replaces what stands behind "Name:\t" in /proc/<pid>/status.
@@ -148,13 +135,13 @@ std::string uptime(Task& task) {
 
 // The host's first four lines (pos, flags, mnt_id, ino) hold for the placeholder too.
 std::string fdinfo(Task& task, Fd fd, fd::File& file) {
-  const std::string host = read_host_file(fmt::format("/proc/self/fdinfo/{}", raw(fd)));
+  const std::string host = read_host_file(fmt::format("/proc/self/fdinfo/{}", raw(fd)).c_str());
   std::size_t end = 0;
   for (int line = 0; line < 4; ++line) end = host.find('\n', end) + 1;
   std::string text = host.substr(0, end) + file.fdinfo();
   if (const auto* epoll = task.process().fds().get_as<fd::Epoll>(fd)) {
     const std::string members =
-        read_host_file(fmt::format("/proc/self/fdinfo/{}", epoll->host_fd()));
+        read_host_file(fmt::format("/proc/self/fdinfo/{}", epoll->host_fd()).c_str());
     const std::size_t first = members.find("tfd:");
     if (first != std::string::npos) text += members.substr(first);
   }

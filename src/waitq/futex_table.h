@@ -28,6 +28,9 @@ struct FutexKey {
   friend bool operator==(const FutexKey&, const FutexKey&) = default;
 };
 
+/// FutexKey::space of private futexes.
+inline constexpr std::uint64_t kPrivateSpace = 0;
+
 inline constexpr std::uint32_t kMatchAny = 0xffffffff;
 
 /// One waiting task; lives on its stack. Linked from FutexTable::enqueue until woken, cancelled or

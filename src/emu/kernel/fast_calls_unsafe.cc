@@ -45,8 +45,8 @@ bool is_plain(std::uint64_t address) {
 }
 
 Answer wake(std::uint64_t address) {
-  constexpr std::uint64_t kPrivateSpace = 0;  // as in src/syscalls/futex.cc
-  if (!is_plain(address) || futex_table->waiters({kPrivateSpace, address}) != 0) return kDecline;
+  if (!is_plain(address)) return kDecline;
+  if (futex_table->waiters({waitq::kPrivateSpace, address}) != 0) return kDecline;
   return {0, 0};
 }
 

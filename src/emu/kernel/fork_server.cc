@@ -58,11 +58,9 @@ bool ForkServer::receive(Request& request) const {
   message.msg_iovlen = 1;
   message.msg_control = control.data();
   message.msg_controllen = control.size();
-  long size = -EINTR;
-  while (size == -EINTR) {
-    size = arch::host_syscall(SYS_recvmsg, arch::host_arg(std::int64_t{socket_}),
-                              arch::host_arg(&message), MSG_CMSG_CLOEXEC);
-  }
+  const Result<long> received =
+      arch::host_call_to_the_end(SYS_recvmsg, socket_, &message, MSG_CMSG_CLOEXEC);
+  const long size = received.ok() ? received.value() : -1;
   const cmsghdr* rights = CMSG_FIRSTHDR(&message);
   if (size < static_cast<long>(sizeof(Head)) || rights == nullptr ||
       rights->cmsg_len != CMSG_LEN(sizeof(request.fds))) {
@@ -109,10 +107,8 @@ void ForkServer::serve() {
     if (child == 0) return run_copy(request);
     for (const int fd : request.fds) host_call(SYS_close, fd).value();
     std::int32_t status = -1;
-    long waited = child < 0 ? child : -EINTR;
-    while (waited == -EINTR) {
-      waited = arch::host_syscall(SYS_wait4, static_cast<std::uint64_t>(child),
-                                  arch::host_arg(&status), __WALL);
+    if (child > 0) {
+      static_cast<void>(arch::host_call_to_the_end(SYS_wait4, child, &status, __WALL, nullptr));
     }
     static_cast<void>(host_call(SYS_sendto, socket_, &status, sizeof(status), MSG_NOSIGNAL, 0, 0));
   }

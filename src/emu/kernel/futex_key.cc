@@ -8,8 +8,7 @@ namespace {
 
 using waitq::FutexKey;
 
-// FutexKey::space of futexes that are not in a shared object (mem::SharedMappings::Place).
-constexpr std::uint64_t kPrivateSpace = 0;
+// FutexKey::space of shared futexes that are not in a shared object (mem::SharedMappings::Place).
 constexpr std::uint64_t kSharedKeyOfPrivateMemory = 1;
 // Words are aligned, so that the lowest bit of an offset is free to keep NUMA futexes apart.
 constexpr std::uint64_t kOnNode = 1;
@@ -41,7 +40,7 @@ Result<FutexKey> futex_key(Task& task, const FutexAddress& address, FutexAccess 
   if (address.uaddr % size != 0) return Errno{EINVAL};
   if (!mem::is_user_range(address.uaddr, size)) return Errno{EFAULT};
   if (address.numa) TRY(settle_node(address.uaddr + 4));
-  FutexKey key{kPrivateSpace, address.uaddr};
+  FutexKey key{waitq::kPrivateSpace, address.uaddr};
   if (!address.is_private) key = TRY(shared_key(task, address.uaddr, access));
   if (address.numa) key.offset |= kOnNode;
   return key;

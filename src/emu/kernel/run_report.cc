@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "emu/arch/x86_64/host_call.h"
+#include "emu/arch/x86_64/host_file.h"
 #include "emu/kernel/kernel.h"
 #include "emu/kernel/report.h"
 #include "emu/kernel/run_record.h"
@@ -132,21 +133,6 @@ std::string event_json(const PastEvent& past, std::uint32_t task, std::int64_t s
       past.finished ? std::to_string(past.result) : "null", past.choice);
 }
 
-// Executable parts of files, for whoever wants to name addresses: lines of /proc/self/maps.
-std::string maps_text() {
-  std::string text;
-  const Result<long> fd = host_call(SYS_open, "/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
-  if (!fd.ok()) return text;
-  std::array<char, 4096> part;
-  for (;;) {
-    const Result<long> got = host_call(SYS_read, fd.value(), part.data(), part.size());
-    if (!got.ok() || got.value() == 0) break;
-    text.append(part.data(), static_cast<std::size_t>(got.value()));
-  }
-  host_call(SYS_close, fd.value()).value();
-  return text;
-}
-
 // "start-end perms offset device inode   path"
 std::string module_json(std::string_view line) {
   std::array<std::string_view, 5> fields;
@@ -165,7 +151,7 @@ std::string module_json(std::string_view line) {
 }
 
 std::string modules_json() {
-  const std::string text = maps_text();
+  const std::string text = arch::read_host_file("/proc/self/maps");
   std::vector<std::string> modules;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());

@@ -62,7 +62,7 @@ class Timekeeping {
     /// Replaces what is left of an earlier one.
     void start(std::int64_t offset_ns);
     [[nodiscard]] std::int64_t left_ns() const;
-    /// In parts per billion, for now.
+    /// The present rate, in parts per billion.
     [[nodiscard]] std::int64_t rate() const { return rate_; }
     void rearm();
 

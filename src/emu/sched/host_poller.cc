@@ -76,11 +76,7 @@ waitq::PollMask HostPoller::ready_now(Fd fd, waitq::PollMask events) {
   pollfd entry{raw(fd), static_cast<short>(events), 0};
   const timespec zero{0, 0};
   // Even a look that does not wait is ended by a signal, such as our own timer's.
-  Result<long> looked = Errno{EINTR};
-  while (!looked.ok() && looked.error() == Errno{EINTR}) {
-    looked = host_call(SYS_ppoll, &entry, 1, &zero, nullptr, 8);
-  }
-  looked.value();
+  arch::host_call_to_the_end(SYS_ppoll, &entry, 1, &zero, nullptr, 8).value();
   return static_cast<unsigned short>(entry.revents);
 }
 

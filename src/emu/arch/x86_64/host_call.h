@@ -5,6 +5,7 @@
 // because the instruction lies inside the kernel image.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 
 #include "detent/result.h"
@@ -36,6 +37,15 @@ inline std::uint64_t host_arg(std::int64_t value) { return static_cast<std::uint
 template <class... Args>
 Result<long> host_call(long nr, Args... args) {
   return to_result(host_syscall(nr, host_arg(args)...));
+}
+
+/// The same for a call that a host signal may end though it does not wait, or whose wait no signal concerns:
+/// made again until it is not interrupted.
+template <class... Args>
+Result<long> host_call_to_the_end(long nr, Args... args) {
+  long answer = host_syscall(nr, host_arg(args)...);
+  while (answer == -EINTR) answer = host_syscall(nr, host_arg(args)...);
+  return to_result(answer);
 }
 
 }  // namespace detent::arch

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "emu/arch/x86_64/host_call.h"
+#include "emu/arch/x86_64/host_file.h"
 
 extern "C" long detent_copy(void* to, const void* from, std::size_t size);
 
@@ -52,17 +53,7 @@ std::span<const std::uint8_t> replacement_of(const Patch& patch) {
 // Calls visit(begin, end, rest of the line) for each line of /proc/self/maps.
 template <class Visit>
 void for_each_mapping(Visit visit) {
-  const Result<long> fd =
-      host_call(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
-  if (!fd.ok()) return;
-  std::string text;
-  std::array<char, 4096> chunk;
-  for (;;) {
-    const Result<long> got = host_call(SYS_read, fd.value(), chunk.data(), chunk.size());
-    if (!got.ok() || got.value() == 0) break;
-    text.append(chunk.data(), static_cast<std::size_t>(got.value()));
-  }
-  host_call(SYS_close, fd.value()).value();
+  const std::string text = read_host_file("/proc/self/maps");
   for (std::string_view rest = text; !rest.empty();) {
     const std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(line.size() + 1, rest.size()));
