@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstring>
 
+#include "cli/bench.h"
 #include "cli/boot.h"
 #include "cli/explore.h"
 #include "cli/options.h"
@@ -65,6 +66,8 @@ int command_line(int argc, char** argv) {
   cli::add_run_options(*run_command, options);
   cli::ExploreCommands explore;
   explore.add_to(app);
+  cli::BenchCommand bench;
+  bench.add_to(app);
   CLI::App* table_command = app.add_subcommand("syscalls", "print the table of system calls");
   CLI::App* doctor_command = app.add_subcommand("doctor", "check what this machine offers");
   std::reverse(line.ours.begin(), line.ours.end());  // CLI11 takes its vector from the back
@@ -79,6 +82,7 @@ int command_line(int argc, char** argv) {
     return 0;
   }
   if (doctor_command->parsed()) return cli::doctor();
+  if (bench.parsed()) return bench.run();
   if (explore.parsed()) return explore.run(line.guest);
   return run(options, line);
 }

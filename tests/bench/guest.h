@@ -1,5 +1,5 @@
-// What the benchmark guests have in common. Each prints one line "name value" a figure, values in ns
-// unless run.py says otherwise, and takes its count as its only argument.
+// What the benchmark guests have in common. Each prints one line a figure, "name ns" or a distribution,
+// "name ns:count ns:count ...", and takes its count as its only argument.
 #pragma once
 
 #ifndef _GNU_SOURCE
@@ -22,6 +22,27 @@ static inline long count_argument(int argc, char** argv, long otherwise) {
 
 static inline void print_each(const char* name, int64_t ns, long count) {
   printf("%s %.1f\n", name, (double)ns / (double)count);
+}
+
+// Logarithmic buckets, 32 an octave, of picoseconds.
+struct distribution {
+  uint64_t counts[60 * 32];
+};
+
+static inline void record(struct distribution* all, double ns) {
+  const uint64_t ps = ns <= 0 ? 0 : (uint64_t)(ns * 1000 + 0.5);
+  const int octave = ps < 32 ? 0 : 58 - __builtin_clzll(ps);  // 32 to 63: 0
+  ++all->counts[ps < 32 ? ps : (uint64_t)(octave + 1) * 32 + (ps >> octave) % 32];
+}
+
+static inline void print_distribution(const char* name, const struct distribution* all) {
+  printf("%s", name);
+  for (uint64_t i = 0; i < 60 * 32; ++i) {
+    if (all->counts[i] == 0) continue;
+    const double low = i < 32 ? (double)i : (double)((32 + i % 32) << (i / 32 - 1));
+    printf(" %.3f:%llu", low / 1000, (unsigned long long)all->counts[i]);
+  }
+  printf("\n");
 }
 
 #define REQUIRE(condition)                                            \

@@ -1,5 +1,5 @@
-// Many timerfds, armed for a second and a bit more each, and all waited for. In virtual time run.py takes
-// the host's time for the whole; "armed" and "fired" are for real time.
+// Many timerfds, armed for a second and a bit more each, and all waited for. For virtual time, where
+// `detent bench` takes the host's time for the whole.
 #include "guest.h"
 
 #include <sys/epoll.h>

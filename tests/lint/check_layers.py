@@ -22,7 +22,7 @@ ROWS = [  # bottom to top
     ("emu/process",),
     ("emu/kernel",),  # and files directly in src/emu/
     ("syscalls",),
-    ("explore",),
+    ("explore", "bench"),
     ("cli",),
     ("root",),  # files directly in src/: the composition root
 ]

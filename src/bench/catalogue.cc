@@ -1,0 +1,59 @@
+#include "bench/catalogue.h"
+
+namespace detent::bench {
+namespace {
+
+constexpr Figure kCalls[] = {
+    {"getppid", "host call passed on (getppid)", 0},
+    {"gettid", "emulated call (gettid)", 15},
+    {"futex_wake", "futex wake, no waiter", 15},
+    {"futex_stale", "futex wait, stale value", 15},
+    {"eventfd_again", "eventfd read, EAGAIN", 15},
+    {"eventfd_write_read", "eventfd write + read", 30},
+    {"epoll_wait_ready", "epoll_wait(0), one ready", 40},
+    {"poll_ready", "poll, one ready", 0},
+    {"sched_yield", "sched_yield, alone", 0},
+    {"timerfd_settime", "timerfd_settime, re-arm", 40},
+    {"file_read", "read of 1 byte of a file", 0},
+    {"clock_gettime", "clock_gettime(MONOTONIC)", 27},
+};
+constexpr Figure kHandoffs[] = {
+    {"futex_handoff", "futex hand-off, one way", 80},
+    {"futex_wake_to_run", "futex, wake to run", 0},
+    {"condvar_handoff", "condvar hand-off, glibc", 200},
+    {"semaphore_handoff", "semaphore hand-off, glibc", 0},
+    {"eventfd_handoff", "eventfd hand-off", 200},
+    {"eventfd_wake_to_run", "eventfd, wake to run", 0},
+    {"epoll_handoff", "eventfd, epoll, read hand-off", 200},
+    {"pipe_handoff", "pipe, epoll, read hand-off", 0},
+    {"yield_switch", "task switch (sched_yield)", 0},
+};
+constexpr Figure kHandoffsMusl[] = {
+    {"condvar_handoff_musl", "condvar hand-off, musl static", 200},
+    {"semaphore_handoff_musl", "semaphore hand-off, musl static", 0},
+};
+constexpr Figure kProcesses[] = {
+    {"fork_wait", "fork + exit + wait", 0},
+    {"thread_create_join", "thread create + join", 3000},
+};
+constexpr Figure kLateness[] = {{"timerfd_late", "1 ms timerfd, lateness", 0}};
+constexpr Figure kStartUp[] = {{"start_up", "start-up of /bin/true", 0}};
+constexpr Figure kSchedules[] = {{"schedule", "explore: a schedule (native: a spawn)", 500'000}};
+constexpr Figure kVirtualTimers[] = {{"virtual_timer", "timerfd armed to read, virtual time", 0}};
+
+constexpr Guest kGuests[] = {
+    {Kind::kGuest, "bench-calls", 100'000, 200, kCalls},
+    {Kind::kGuest, "bench-handoff", 20'000, 20, kHandoffs},
+    {Kind::kGuest, "bench-handoff-musl", 20'000, 20, kHandoffsMusl},
+    {Kind::kGuest, "bench-processes", 200, 3, kProcesses},
+    {Kind::kGuest, "bench-lateness", 1'000, 20, kLateness},
+    {Kind::kWall, "/bin/true", 20, 1, kStartUp},
+    {Kind::kSchedules, "bench-two-threads", 1'000, 10, kSchedules},
+    {Kind::kVirtual, "bench-timers", 10'000, 100, kVirtualTimers},
+};
+
+}  // namespace
+
+std::span<const Guest> guests() { return kGuests; }
+
+}  // namespace detent::bench
