@@ -46,6 +46,7 @@ struct Config {
   char strategy[16] = "fifo";     ///< trace/schedule.h
   std::int32_t schedule_fd = -1;  ///< what "replay" replays: Schedule in bytes (kernel fd)
   std::int32_t json_fd = -1;      ///< where the report goes at the end (kernel fd); -1: nowhere
+  std::int32_t latency_fd = -1;   ///< where latencies go at the end (kernel fd); -1: nowhere
   std::int32_t server_fd = -1;    ///< the fork server's socket (kernel fd)
   std::int32_t profile_fd = -1;   ///< Profile in bytes (kernel fd)
   bool faults = false;            ///< resources may be exhausted (Choice::kFault)

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/histogram.h"
 #include "bench/catalogue.h"
-#include "bench/histogram.h"
 
 namespace detent::bench {
 

@@ -8,6 +8,7 @@
 #include "cli/bench.h"
 #include "cli/boot.h"
 #include "cli/explore.h"
+#include "cli/latency.h"
 #include "cli/options.h"
 #include "cli/run.h"
 #include "syscalls/print_table.h"
@@ -51,6 +52,7 @@ int run(const cli::RunOptions& options, const CommandLine& line) {
   const bool sane = cli::make_config(options, config, problem) &&
                     cli::read_scenario(options.scenario, config, events, problem);
   if (!sane) return usage_error(problem);
+  if (options.latency) return cli::run_with_latency(line.ours, line.guest);
   return cli::run_guest(config, events, line.guest);
 }
 
@@ -68,11 +70,14 @@ int command_line(int argc, char** argv) {
   explore.add_to(app);
   cli::BenchCommand bench;
   bench.add_to(app);
+  cli::LatencyCommand latency;
+  latency.add_to(app);
   CLI::App* table_command = app.add_subcommand("syscalls", "print the table of system calls");
   CLI::App* doctor_command = app.add_subcommand("doctor", "check what this machine offers");
-  std::reverse(line.ours.begin(), line.ours.end());  // CLI11 takes its vector from the back
+  // CLI11 takes its vector from the back, and takes it away.
+  std::vector<std::string> reversed(line.ours.rbegin(), line.ours.rend());
   try {
-    app.parse(line.ours);
+    app.parse(reversed);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : cli::kExitUsage;
   }
@@ -82,6 +87,7 @@ int command_line(int argc, char** argv) {
     return 0;
   }
   if (doctor_command->parsed()) return cli::doctor();
+  if (latency.parsed()) return latency.run();
   if (bench.parsed()) return bench.run();
   if (explore.parsed()) return explore.run(line.guest);
   return run(options, line);

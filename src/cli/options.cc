@@ -82,6 +82,10 @@ void add_run_options(CLI::App& command, RunOptions& options) {
                      "seed of the guest's random bytes, if not that of the choices");
   command.add_option("--schedule", options.schedule, "a schedule as a report prints it: x1...");
   command.add_option("--report", options.report, "write what happened to FILE, as JSON");
+  command.add_flag("--latency", options.latency,
+                   "at the end, tell how long woken tasks waited to run, by what they waited for");
+  command.add_option("--latency-json", options.latency_json,
+                     "write the same to FILE, for `detent latency FILE [OTHER]`");
   command.add_flag("--report-stacks", options.report_stacks,
                    "the report has pieces of the stacks of tasks");
   command.add_option("--profile", options.profile,
@@ -280,6 +284,10 @@ bool make_config(const RunOptions& options, emu::Config& config, std::string& pr
   if (!options.report.empty()) {
     config.json_fd = open_output("--report", options.report, 0, problem);
     if (config.json_fd < 0) return false;
+  }
+  if (!options.latency_json.empty()) {
+    config.latency_fd = open_output("--latency-json", options.latency_json, 0, problem);
+    if (config.latency_fd < 0) return false;
   }
   if (options.strace_deterministic || !options.strace.empty()) {
     return open_trace(options.strace.empty() ? "-" : options.strace, config, problem);

@@ -17,12 +17,14 @@ struct RunOptions {
   std::string random_seed;  ///< empty: the seed
   std::string schedule;
   std::string report;
+  std::string latency_json;
   std::string time_budget;
   std::string profile;
   std::uint64_t livelock = 0;
   int server = -1;
   bool faults = false;
   bool report_stacks = false;
+  bool latency = false;
   std::string syscall_cost = "1us";
   std::string io_grace = "1ms";
   std::string patch = "on";

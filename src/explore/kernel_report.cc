@@ -103,6 +103,17 @@ ReportedSwitch switch_of(const json& object) {
   return at;
 }
 
+ReportedLatency latency_of(const json& object) {
+  ReportedLatency latency{text(object, "what"), standing_of(&object), {}};
+  const json* buckets = member(object, "latencies_ns");
+  if (buckets == nullptr || !buckets->is_array()) return latency;
+  for (const json& bucket : *buckets) {
+    if (!bucket.is_array() || bucket.size() != 2 || !bucket[0].is_number()) continue;
+    if (bucket[1].is_number_unsigned()) latency.latencies.add(bucket[0], bucket[1]);
+  }
+  return latency;
+}
+
 Module module_of(const json& object) {
   return {address(object, "start"), address(object, "end"), address(object, "offset"),
           text(object, "path")};
@@ -118,6 +129,13 @@ std::vector<T> list(const json& report, const char* name, T (*read)(const json&)
 }
 
 }  // namespace
+
+std::optional<LatencyReport> read_latency_report(std::string_view text_of_report) {
+  const json report = json::parse(text_of_report, nullptr, false);
+  const json* objects = member(report, "objects");
+  if (objects == nullptr || !objects->is_array()) return std::nullopt;
+  return LatencyReport{list(report, "objects", latency_of), list(report, "modules", module_of)};
+}
 
 KernelReport read_kernel_report(std::string_view text_of_report) {
   const json report = json::parse(text_of_report, nullptr, false);

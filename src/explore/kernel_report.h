@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/histogram.h"
+
 namespace detent::explore {
 
 /// Registers and a piece of the stack, as far as the report has them.
@@ -60,6 +62,21 @@ struct KernelReport {
   std::vector<ReportedSwitch> switches;
   std::vector<Module> modules;
 };
+
+/// One object of --latency-json.
+struct ReportedLatency {
+  std::string what;               ///< the call that made it, "futex", or the call that waited
+  std::optional<Standing> place;  ///< where it was made, or first waited for
+  Histogram latencies;            ///< from being woken to running, ns
+};
+
+struct LatencyReport {
+  std::vector<ReportedLatency> objects;
+  std::vector<Module> modules;
+};
+
+/// Nothing if it is no such file.
+std::optional<LatencyReport> read_latency_report(std::string_view json);
 
 /// What is missing or of the wrong type stays empty.
 KernelReport read_kernel_report(std::string_view json);

@@ -71,10 +71,12 @@ std::size_t TimerQueue::expire(Instant<Monotonic> now) {
   std::size_t fired = 0;
   for (Timer* timer : due_) {
     if (timer == nullptr) continue;
+    expiring_ = deadline_of(*timer);
     cancel(*timer);
     ++fired;
     timer->on_expire();
   }
+  expiring_.reset();
   due_.clear();
   return fired;
 }

@@ -43,6 +43,8 @@ class TimerQueue {
   /// Fires every timer due at `now` in (deadline, arming order) order; see the rules above. Returns
   /// how many fired. Not to be called from on_expire().
   std::size_t expire(Instant<Monotonic> now);
+  /// The instant that the timer being fired was armed for; nothing outside expire().
+  [[nodiscard]] std::optional<Instant<Monotonic>> expiring() const { return expiring_; }
   /// Number of armed timers.
   [[nodiscard]] std::size_t size() const;
 
@@ -77,6 +79,7 @@ class TimerQueue {
   // The timers that the running expire() has still to fire, in order; null where one was fired or
   // cancelled. Empty outside expire().
   std::vector<Timer*> due_;
+  std::optional<Instant<Monotonic>> expiring_;
   std::uint64_t next_sequence_ = 0;
 };
 

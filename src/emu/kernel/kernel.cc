@@ -65,12 +65,14 @@ Kernel::Kernel(const Config& config, const ClockState& clocks, Dispatch dispatch
       scenario_(time_.clocks(), timers_),
       chooser_(config.random_seed),
       record_(*this),
+      latency_(*this),
       server_(*this, config.server_fd),
       scheduler_(time_.clocks(), timers_, poller_, chooser_, time_.virtual_clock(), session_, *this,
                  {Duration::nanoseconds(config.syscall_cost_ns), Duration::milliseconds(10),
                   Duration::nanoseconds(config.io_grace_ns), time_limit(config, time_.clocks()),
                   config.livelock_entries}),
       process_(host_pid(), *this, scheduler_, *this, time_.clocks(), timers_) {
+  if (latency_.active()) scheduler_.observe(&latency_);
   enable_patching();
   provide_vdso();
   poller_.set_inside_test([this](Fd fd) { return process_.fds().is_inside(fd); });
@@ -157,6 +159,7 @@ void Kernel::serve_call(Task& task, bool foreign_abi) {
   const std::optional<Errno> restart =
       chooser_.active() ? serve_recorded(task, foreign_abi) : dispatch_(task, foreign_abi);
   if (config_.livelock_entries != 0) note_progress(task);
+  if (latency_.active()) latency_.finished(task);
   after_call(task, restart);
 }
 
@@ -251,6 +254,7 @@ void Kernel::exit_process(int status) {
 void Kernel::give_up(Verdict verdict, int status) {
   before_first_choice();
   record_.write({verdict, status, 0});
+  latency_.write();
   if (config_.stats) print_stats(*this);
   for (;;) arch::host_syscall(SYS_exit_group, static_cast<std::uint64_t>(status));
 }
@@ -311,6 +315,8 @@ void Kernel::become_child(Task& survivor) {
   process_.number_tasks_from(session_.slot());
   chooser_.become_child();
   record_.become_child();
+  latency_.become_child();
+  scheduler_.observe(nullptr);
   process_.signals().drop_pending();
   survivor.signals->recompute();
   survivor.robust_list = 0;
@@ -376,6 +382,7 @@ void Kernel::die_by_signal(int sig) {
   before_first_choice();
   release_all_futexes(*this);
   record_.write({Verdict::kSignal, 128 + sig, sig});
+  latency_.write();
   if (config_.stats) print_stats(*this);
   if (sig != SIGKILL) arch::release_host_signal(sig, SIG_DFL);
   // Not process_.pid(): in a copy that the fork server made, that is still the number of the original.

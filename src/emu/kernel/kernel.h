@@ -22,6 +22,7 @@
 #include "emu/kernel/fork_server.h"
 #include "emu/kernel/run_record.h"
 #include "emu/kernel/time_source.h"
+#include "emu/kernel/wake_latency.h"
 #include "emu/process/process.h"
 #include "emu/sched/block.h"
 #include "emu/sched/scheduler.h"
@@ -176,6 +177,7 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   trace::Chooser chooser_;
   trace::Profile profile_;
   RunRecord record_;
+  WakeLatency latency_;
   ForkServer server_;
   sched::Session session_;
   sched::SharedFutexes shared_futexes_{session_};

@@ -20,31 +20,6 @@ constexpr std::uint64_t kStackReach = 8 << 20;
 constexpr std::size_t kMaxSwitches = 4096;
 constexpr std::size_t kMaxGone = 256;
 
-bool makes_file(long number) {
-  switch (number) {
-    case SYS_open:
-    case SYS_openat:
-    case SYS_openat2:
-    case SYS_creat:
-    case SYS_socket:
-    case SYS_accept:
-    case SYS_accept4:
-    case SYS_eventfd:
-    case SYS_eventfd2:
-    case SYS_epoll_create:
-    case SYS_epoll_create1:
-    case SYS_timerfd_create:
-    case SYS_signalfd:
-    case SYS_signalfd4:
-    case SYS_memfd_create:
-    case SYS_inotify_init:
-    case SYS_inotify_init1:
-      return true;
-    default:
-      return false;
-  }
-}
-
 bool duplicates_file(long number, std::uint64_t command) {
   return number == SYS_dup || number == SYS_dup2 || number == SYS_dup3 ||
          (number == SYS_fcntl && (command == F_DUPFD || command == F_DUPFD_CLOEXEC));
@@ -108,7 +83,7 @@ void RunRecord::finished(Task& task) {
   task.trace.next = {-1, {Space::kUser, 0}, trace::Access::kWrite};
   if (number == SYS_close) files_.erase(first);
   if (result < 0) return;
-  if (makes_file(number)) name_file(task, result);
+  if (trace::makes_file(number)) name_file(task, result);
   if (number == SYS_pipe || number == SYS_pipe2) name_pair(task, task.user.syscall_arg(0));
   if (number == SYS_socketpair) name_pair(task, task.user.syscall_arg(3));
   if (duplicates_file(number, task.user.syscall_arg(1))) {

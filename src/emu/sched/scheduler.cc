@@ -74,6 +74,12 @@ void Scheduler::release(Task& task) {
 void Scheduler::resume(Task& task) {
   if (task.state != task::State::kBlocked) return;
   enqueue(task);
+  if (observer_ != nullptr) tell_ready(task);
+}
+
+void Scheduler::tell_ready(Task& task) {
+  task.ready_since = timers_.expiring().value_or(clocks_.monotonic());
+  observer_->on_ready(task);
 }
 
 void Scheduler::add(Task& task) { enqueue(task); }
@@ -100,6 +106,7 @@ Wake Scheduler::park(Task& current, std::optional<Deadline> deadline, bool inter
     current.interruptible = interruptible;
     switch_from(current);
     current.interruptible = false;
+    if (observer_ != nullptr) observer_->on_run(current, clocks_.monotonic() - current.ready_since);
     if (!std::exchange(current.woken, false)) {
       return timer.fired() ? Wake::kTimedOut : Wake::kInterrupted;
     }

@@ -16,6 +16,7 @@
 
 #include "detent/units.h"
 #include "emu/sched/host_poller.h"
+#include "emu/sched/run_observer.h"
 #include "emu/sched/session_unsafe.h"
 #include "emu/task/task.h"
 #include "emu/trace/chooser.h"
@@ -118,6 +119,8 @@ class Scheduler {
   }
   /// The guest got something done: see SchedulerOptions::livelock_entries.
   void note_progress() { fruitless_ = 0; }
+  /// Null: nobody. It outlives the scheduler.
+  void observe(RunObserver* observer) { observer_ = observer; }
   /// For a copy of this process that goes on with a limit of its own.
   void set_time_limit(std::int64_t limit) { options_.time_limit = limit; }
   /// Called after every trap was handled: charges virtual time, fires due timers, takes ticks, and may
@@ -147,6 +150,7 @@ class Scheduler {
   using ReadyList = boost::intrusive::list<Task, boost::intrusive::constant_time_size<true>>;
 
   void enqueue(Task& task);
+  void tell_ready(Task& task);
   Task& next_ready();
   Task* take_ready();
   [[nodiscard]] bool outranked(const Task& current);
@@ -175,6 +179,7 @@ class Scheduler {
   timebase::VirtualClock* virtual_clock_;
   Session& session_;
   IdleOwner& owner_;
+  RunObserver* observer_ = nullptr;
   SchedulerOptions options_;
   SchedulerStats stats_;
   ReadyList ready_;

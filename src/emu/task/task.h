@@ -122,7 +122,8 @@ class Task : public boost::intrusive::list_base_hook<> {
   State state = State::kReady;
   bool woken = false;
   bool interruptible = false;
-  bool held = false;  ///< takes no turn (Scheduler::hold)
+  Instant<Monotonic> ready_since;  ///< for a RunObserver: when it was woken, or its timer was due
+  bool held = false;               ///< takes no turn (Scheduler::hold)
   boost::intrusive::list<OnStack, boost::intrusive::base_hook<OnStackHook>,
                          boost::intrusive::constant_time_size<false>>
       on_stack;

@@ -175,6 +175,31 @@ bool is_progress(long number, long result, bool emulated) {
   }
 }
 
+bool makes_file(long number) {
+  switch (number) {
+    case SYS_open:
+    case SYS_openat:
+    case SYS_openat2:
+    case SYS_creat:
+    case SYS_socket:
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_eventfd:
+    case SYS_eventfd2:
+    case SYS_epoll_create:
+    case SYS_epoll_create1:
+    case SYS_timerfd_create:
+    case SYS_signalfd:
+    case SYS_signalfd4:
+    case SYS_memfd_create:
+    case SYS_inotify_init:
+    case SYS_inotify_init1:
+      return true;
+    default:
+      return false;
+  }
+}
+
 long normalised_result(long number, long result) {
   if (result < 0) return result;
   switch (number) {

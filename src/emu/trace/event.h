@@ -49,6 +49,9 @@ struct CallShape {
 };
 CallShape shape_of(long number);
 
+/// True for calls whose result, if it is no error, is a new open file's number.
+bool makes_file(long number);
+
 /// How a result enters the trace hash: addresses, process ids and host-given sizes become 0.
 long normalised_result(long number, long result);
 

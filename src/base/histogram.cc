@@ -1,11 +1,11 @@
-#include "bench/histogram.h"
+#include "base/histogram.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <functional>
 
-namespace detent::bench {
+namespace detent {
 
 // Below 32 ps a bucket is a picosecond wide; above, the five bits behind the highest one tell the bucket.
 std::size_t Histogram::bucket_of(std::uint64_t ps) {
@@ -45,4 +45,4 @@ double Histogram::quantile(double q) const {
   return middle_of(counts_.size() - 1);
 }
 
-}  // namespace detent::bench
+}  // namespace detent

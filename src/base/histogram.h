@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace detent::bench {
+namespace detent {
 
 class Histogram {
  public:
@@ -18,6 +18,14 @@ class Histogram {
   /// The value in ns that a share `q` (0 to 1) of all does not exceed: the middle of its bucket. 0 if empty.
   [[nodiscard]] double quantile(double q) const;
   [[nodiscard]] double max() const { return quantile(1); }
+  /// Calls visit(ns, count) for each bucket that is not empty, in rising order; `ns` is its middle, which
+  /// add() puts back into it.
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (std::size_t bucket = 0; bucket < counts_.size(); ++bucket) {
+      if (counts_[bucket] != 0) visit(middle_of(bucket), counts_[bucket]);
+    }
+  }
 
  private:
   static constexpr std::size_t kPerOctave = 32;
@@ -28,4 +36,4 @@ class Histogram {
   std::uint64_t count_ = 0;
 };
 
-}  // namespace detent::bench
+}  // namespace detent

@@ -1,8 +1,8 @@
-#include "bench/histogram.h"
+#include "base/histogram.h"
 
 #include <catch2/catch.hpp>
 
-namespace detent::bench {
+namespace detent {
 namespace {
 
 using Catch::Matchers::WithinRel;
@@ -42,6 +42,15 @@ TEST_CASE("quantiles are those of the sorted values") {
   CHECK_THAT(thousand.quantile(0), WithinRel(1, kBucketWidth));
 }
 
+TEST_CASE("a histogram rebuilt from its buckets is the same") {
+  Histogram original;
+  for (double ns = 0.004; ns < 1e12; ns *= 1.09) original.add(ns, 3);
+  Histogram copy;
+  original.for_each([&](double ns, std::uint64_t count) { copy.add(ns, count); });
+  CHECK(copy.count() == original.count());
+  for (double q = 0; q <= 1; q += 0.01) CHECK(copy.quantile(q) == original.quantile(q));
+}
+
 TEST_CASE("histograms add up") {
   Histogram low;
   Histogram high;
@@ -54,4 +63,4 @@ TEST_CASE("histograms add up") {
 }
 
 }  // namespace
-}  // namespace detent::bench
+}  // namespace detent
