@@ -39,6 +39,17 @@ constexpr Figure kProcesses[] = {
 constexpr Figure kLateness[] = {{"timerfd_late", "1 ms timerfd, lateness", 0}};
 constexpr Figure kStartUp[] = {{"start_up", "start-up of /bin/true", 0}};
 constexpr Figure kSchedules[] = {{"schedule", "explore: a schedule (native: a spawn)", 500'000}};
+constexpr Figure kQueues[] = {
+    {"timer_rearm_1", "timer queue: re-arm, 1 timer", 0},
+    {"timer_rearm_1k", "timer queue: re-arm, 1,000 timers", 40},
+    {"timer_rearm_1m", "timer queue: re-arm, 1 million", 250},
+    {"timer_expire_1", "timer queue: expire + arm, 1 timer", 0},
+    {"timer_expire_1k", "timer queue: expire + arm, 1,000", 0},
+    {"timer_expire_1m", "timer queue: expire + arm, 1 million", 0},
+    {"futex_wake_1", "futex table: wake + wait, 1 futex", 0},
+    {"futex_wake_1k", "futex table: wake + wait, 1,000", 0},
+    {"futex_wake_1m", "futex table: wake + wait, 1 million", 0},
+};
 constexpr Figure kVirtualTimers[] = {{"virtual_timer", "timerfd armed to read, virtual time", 0}};
 
 constexpr Guest kGuests[] = {
@@ -49,6 +60,7 @@ constexpr Guest kGuests[] = {
     {Kind::kGuest, "bench-lateness", 1'000, 20, kLateness},
     {Kind::kWall, "/bin/true", 20, 1, kStartUp},
     {Kind::kSchedules, "bench-two-threads", 1'000, 10, kSchedules},
+    {Kind::kLibrary, "bench-queues", 100'000, 200, kQueues},
     {Kind::kVirtual, "bench-timers", 10'000, 100, kVirtualTimers},
 };
 

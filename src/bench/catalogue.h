@@ -16,7 +16,8 @@ enum class Kind {
   kGuest,      ///< the guest prints them
   kWall,       ///< the one figure is the host's time from spawn to end
   kSchedules,  ///< natively a spawn of the guest, under detent a schedule of `detent explore`
-  kVirtual,    ///< detent alone: host time of the guest's `count` waits in virtual time, each
+  kLibrary,  ///< no guest but parts of detent as a library, run natively; they are detent's figures
+  kVirtual,  ///< detent alone: host time of the guest's `count` waits in virtual time, each
 };
 
 struct Guest {

@@ -127,6 +127,8 @@ class Bench {
         return from_wall(guest, subject, figures);
       case Kind::kSchedules:
         return from_schedules(guest, subject, figures);
+      case Kind::kLibrary:
+        return subject == 1 ? from_guest(guest, 0, figures) : "";
       case Kind::kVirtual:
         return from_virtual_time(guest, subject, figures);
     }
