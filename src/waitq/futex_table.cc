@@ -1,6 +1,7 @@
 #include "waitq/futex_table.h"
 
 #include <algorithm>
+#include <bit>
 #include <iterator>
 #include <utility>
 
@@ -9,7 +10,10 @@
 namespace detent::waitq {
 namespace {
 
-constexpr std::size_t kBuckets = 256;
+constexpr std::size_t kFewestBuckets = 256;
+constexpr std::size_t kMostBuckets = 1 << 20;
+// Passing so many waiters of other keys tells a wake that the table may be too small.
+constexpr unsigned kLongWalk = 16;
 
 // The finalizer of MurmurHash3: every input bit reaches every output bit.
 constexpr std::uint64_t mix(std::uint64_t x) {
@@ -20,13 +24,9 @@ constexpr std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 33);
 }
 
-constexpr std::size_t bucket_index(FutexKey key) {
-  return mix(mix(key.space) + key.offset) % kBuckets;
-}
-
 }  // namespace
 
-FutexTable::FutexTable() : buckets_(kBuckets) {}
+FutexTable::FutexTable() : buckets_(kFewestBuckets) {}
 
 // Most waiters have no real-time priority, and are placed at once.
 void FutexTable::enqueue(FutexWaiter& waiter) {
@@ -52,16 +52,37 @@ void FutexTable::clear() {
 Result<unsigned> FutexTable::wake(FutexKey key, unsigned count, std::uint32_t bitset) {
   Bucket& bucket = bucket_of(key);
   unsigned woken = 0;
+  unsigned passed = 0;
   for (auto next = bucket.begin(); next != bucket.end() && woken < count;) {
     FutexWaiter& waiter = *next++;
-    if (waiter.key_ != key) continue;
+    if (waiter.key_ != key) {
+      ++passed;
+      continue;
+    }
     if (waiter.kind_ != FutexWaiter::Kind::kPlain) return Errno{EINVAL};
     if ((waiter.bitset_ & bitset) == 0) continue;
     waiter.unlink();
     ++woken;
     waiter.on_wake();
   }
+  if (passed > kLongWalk) grow_if_full();
   return woken;
+}
+
+// Waiters of one key come from one bucket, in order, and enqueue() keeps that order.
+void FutexTable::grow_if_full() {
+  std::size_t waiters = 0;
+  for (const Bucket& bucket : buckets_) waiters += bucket.size();
+  if (waiters <= buckets_.size() || buckets_.size() >= kMostBuckets) return;
+  std::vector<Bucket> old(std::min(kMostBuckets, std::bit_ceil(waiters) * 2));
+  old.swap(buckets_);
+  for (Bucket& bucket : old) {
+    while (!bucket.empty()) {
+      FutexWaiter& waiter = bucket.front();
+      waiter.unlink();
+      enqueue(waiter);
+    }
+  }
 }
 
 Result<FutexTable::Requeued> FutexTable::requeue(FutexKey from, FutexKey to, unsigned wake_count,
@@ -130,10 +151,14 @@ Result<unsigned> FutexTable::move(FutexKey from, FutexKey to, unsigned count) {
   return moved;
 }
 
-FutexTable::Bucket& FutexTable::bucket_of(FutexKey key) { return buckets_[bucket_index(key)]; }
+std::size_t FutexTable::index_of(FutexKey key) const {
+  return mix(mix(key.space) + key.offset) & (buckets_.size() - 1);
+}
+
+FutexTable::Bucket& FutexTable::bucket_of(FutexKey key) { return buckets_[index_of(key)]; }
 
 const FutexTable::Bucket& FutexTable::bucket_of(FutexKey key) const {
-  return buckets_[bucket_index(key)];
+  return buckets_[index_of(key)];
 }
 
 }  // namespace detent::waitq

@@ -131,12 +131,14 @@ class FutexTable {
  private:
   using Bucket = boost::intrusive::list<FutexWaiter, boost::intrusive::constant_time_size<false>>;
 
+  [[nodiscard]] std::size_t index_of(FutexKey key) const;
   [[nodiscard]] Bucket& bucket_of(FutexKey key);
   [[nodiscard]] const Bucket& bucket_of(FutexKey key) const;
   Result<unsigned> move(FutexKey from, FutexKey to, unsigned count);
+  void grow_if_full();
 
-  // A fixed number of buckets and a mixing hash: keys that differ by any power of two spread
-  // evenly, and nothing grows or stays behind when waiters leave.
+  // A power of two, and a mixing hash: keys that differ by any power of two spread evenly. There are never more
+  // than four buckets for each waiter of the moment when most waited, and nothing else stays behind.
   std::vector<Bucket> buckets_;
 };
 

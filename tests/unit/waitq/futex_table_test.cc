@@ -175,6 +175,24 @@ TEST_CASE("keys that differ by a power of two share few buckets", "[futex_table]
   }
 }
 
+TEST_CASE("the table grows with its waiters, and keeps the order of each key", "[futex_table]") {
+  World w;
+  constexpr int kKeys = 20'000;
+  for (int i = 0; i < 3 * kKeys; ++i) {
+    w.wait({0, 64 * static_cast<std::uint64_t>(i % kKeys)}, kMatchAny, i / kKeys);
+  }
+  const std::size_t before = w.table.longest_chain_for_test();
+  CHECK(w.table.wake({0, 0}, kAll).value() == 3);
+  CHECK(w.table.longest_chain_for_test() < before / 4);
+  for (std::uint64_t key = 1; key < kKeys; key += 997) {
+    w.woken.clear();
+    CHECK(w.table.wake({0, 64 * key}, kAll).value() == 3);
+    // Each came with a higher priority than the one before it.
+    const int id = static_cast<int>(key);
+    CHECK(w.woken == std::vector{id + 2 * kKeys, id + kKeys, id});
+  }
+}
+
 TEST_CASE("ten thousand waiters are woken in order, all at once and one by one", "[futex_table]") {
   World w;
   for (int i = 0; i < 10'000; ++i) w.wait(kA);
