@@ -8,6 +8,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from verdicts import Verdicts  # noqa: E402
+
 DETENT_ALONE = ('virtual_timer', 'timer_rearm_', 'timer_expire_', 'futex_wake_1')
 
 
@@ -54,14 +57,11 @@ def main():
     parser.add_argument('--detent', required=True)
     parser.add_argument('--guests', required=True)
     options = parser.parse_args()
+    verdicts = Verdicts()
     with tempfile.TemporaryDirectory() as directory:
-        results = list(checks(options, pathlib.Path(directory)))
-    for what, problem in results:
-        if problem is not None:
-            print(f'FAILED {what}: {problem}')
-    failed = sum(problem is not None for _, problem in results)
-    print(f'{len(results) - failed} passed, {failed} failed')
-    return 1 if failed else 0
+        for what, problem in checks(options, pathlib.Path(directory)):
+            verdicts.case(what, problem)
+    return verdicts.end()
 
 
 if __name__ == '__main__':

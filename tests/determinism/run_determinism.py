@@ -9,10 +9,14 @@ seeds. Ends with the line "N passed, N failed".
 """
 import argparse
 import os
+import pathlib
 import shlex
 import subprocess
 import sys
 import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from verdicts import Verdicts  # noqa: E402
 
 TIMEOUT = 120
 SEEDS = (0, 1, 2, 2**64 - 1)
@@ -50,14 +54,10 @@ class Run:
 class Suite:
     def __init__(self, detent):
         self.detent = os.path.abspath(detent)
-        self.passed = self.failed = 0
+        self.verdicts = Verdicts()
 
     def verdict(self, name, why, run):
-        if not why:
-            self.passed += 1
-            return
-        self.failed += 1
-        print(f'FAILED {name}: {why}\n    {shlex.join(run.command)}', flush=True)
+        self.verdicts.case(name, why and f'{why}\n    {shlex.join(run.command)}')
 
     def test(self, name, command, environment_sizes):
         first = {}
@@ -96,8 +96,7 @@ def main():
             suite.test(os.path.basename(guest), ['/usr/bin/python3', '-S', path], (1, 1000))
         else:
             suite.test(os.path.basename(guest), [path, 'addresses'], (1, 1000, 100000))
-    print(f'{suite.passed} passed, {suite.failed} failed')
-    return 1 if suite.failed else 0
+    return suite.verdicts.end()
 
 
 if __name__ == '__main__':

@@ -9,10 +9,14 @@ Ends with the line "N passed, N failed".
 import argparse
 import json
 import os
+import pathlib
 import shlex
 import subprocess
 import sys
 import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from verdicts import Verdicts  # noqa: E402
 
 TIMEOUT = 120
 STRATEGIES = ('fifo', 'random', 'pct:2', 'pct:5', 'pos', 'surw', 'period:1', 'period:3', 'starve')
@@ -42,14 +46,10 @@ class Run:
 class Suite:
     def __init__(self, detent):
         self.detent = os.path.abspath(detent)
-        self.passed = self.failed = 0
+        self.verdicts = Verdicts()
 
     def verdict(self, name, why, run):
-        if not why:
-            self.passed += 1
-            return
-        self.failed += 1
-        print(f'FAILED {name}: {why}\n    {shlex.join(run.command)}', flush=True)
+        self.verdicts.case(name, why and f'{why}\n    {shlex.join(run.command)}')
 
     def test(self, name, command):
         hashes = set()
@@ -87,8 +87,7 @@ def main():
     suite = Suite(options.detent)
     for guest in options.guests:
         suite.test(os.path.basename(guest), [os.path.abspath(guest)])
-    print(f'{suite.passed} passed, {suite.failed} failed')
-    return 1 if suite.failed else 0
+    return suite.verdicts.end()
 
 
 if __name__ == '__main__':

@@ -8,6 +8,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from verdicts import Verdicts  # noqa: E402
+
 EVENTS, TICKS, WAKES, GUEST_STATUS = 11, 7, 5, 3
 # The first tick of the timer is long past when it is read, so the task does not wait for it. On a busy
 # machine so may others be.
@@ -15,15 +18,9 @@ EXPECTED = {'eventfd2': ('make_event', EVENTS), 'timerfd_create': ('make_timer',
             'futex': ('wait_for_word', WAKES)}
 
 
-class Checks:
-    def __init__(self):
-        self.passed = self.failed = 0
-
+class Checks(Verdicts):
     def expect(self, what, good, seen):
-        self.passed += bool(good)
-        self.failed += not good
-        if not good:
-            print(f'FAILED {what}: {seen}')
+        self.case(what, '' if good else repr(seen))
 
 
 def rows_of(table):
@@ -80,8 +77,7 @@ def main():
     checks = Checks()
     with tempfile.TemporaryDirectory() as directory:
         check_all(options, checks, pathlib.Path(directory))
-    print(f'{checks.passed} passed, {checks.failed} failed')
-    return 1 if checks.failed else 0
+    return checks.end()
 
 
 if __name__ == '__main__':
