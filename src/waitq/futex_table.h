@@ -137,8 +137,8 @@ class FutexTable {
   Result<unsigned> move(FutexKey from, FutexKey to, unsigned count);
   void grow_if_full();
 
-  // A power of two, and a mixing hash: keys that differ by any power of two spread evenly. There are never more
-  // than four buckets for each waiter of the moment when most waited, and nothing else stays behind.
+  // A power of two, and a mixing hash: keys that differ by any power of two spread evenly. Only the
+  // number of buckets stays behind when waiters leave.
   std::vector<Bucket> buckets_;
 };
 
