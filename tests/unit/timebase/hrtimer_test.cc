@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <deque>
 #include <map>
 #include <random>
@@ -261,29 +260,36 @@ TEST_CASE("in real time a timer is never early", "[hrtimer]") {
 }
 
 TEST_CASE("a handle's end waits for the callback on another thread", "[hrtimer]") {
-  const auto service = TimerService::with_real_time();
+  const auto service = TimerService::with_virtual_time();
   Ticker<Monotonic> ticker(*service, Duration::microseconds(50), 1'000'000);
+  std::atomic<bool> ending{false};
   std::atomic<int> inside{0};
   std::atomic<int> calls{0};
   ticker.body = [&] {
     ++inside;
     ++calls;
-    std::this_thread::sleep_for(std::chrono::microseconds(300));
+    while (!ending) std::this_thread::yield();
+    for (int i = 0; i < 100; ++i)
+      std::this_thread::yield();  // a handle's end could overtake it here
     --inside;
   };
   std::atomic<bool> stop{false};
+  std::atomic<int> rounds{0};
   std::thread driver([&] {
-    while (!stop) service->run_until(service->now() + Duration::milliseconds(1));
+    for (; !stop; ++rounds) service->run_until(service->now() + Duration::milliseconds(1));
   });
   for (int i = 0; i < 20; ++i) {
+    ending = false;
     const int before = calls;
     {
       const auto handle = ticker.timer.start_after({});
       while (calls == before) std::this_thread::yield();
+      ending = true;
     }
     CHECK(inside == 0);
     const int after = calls;
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    // A whole round of the driver goes by: twenty periods of the timer.
+    for (const int round = rounds; rounds < round + 2;) std::this_thread::yield();
     CHECK(calls == after);
   }
   stop = true;
