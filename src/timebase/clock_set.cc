@@ -29,6 +29,17 @@ Instant<Monotonic> ClockSet::to_monotonic(Base base, std::int64_t when) const {
 }
 
 void ClockSet::step_realtime(Duration by) {
+  ++settings_;
+  move_realtime(by);
+}
+
+void ClockSet::leap(std::int32_t seconds) {
+  tai_seconds_ -= seconds;
+  move(offsets_[slot(Base::kRealtime)], Duration::seconds(seconds));
+  notify();
+}
+
+void ClockSet::move_realtime(Duration by) {
   if (by == Duration()) return;
   move(offsets_[slot(Base::kRealtime)], by);
   move(offsets_[slot(Base::kTai)], by);
@@ -44,7 +55,7 @@ void ClockSet::set_tai_offset(std::int32_t seconds) {
 void ClockSet::suspend(Duration length) {
   DETENT_ASSERT(length >= Duration());
   move(offsets_[slot(Base::kBoottime)], length);
-  step_realtime(length);
+  move_realtime(length);
 }
 
 void ClockSet::set_frequency(Frequency by_guest) {

@@ -53,6 +53,10 @@ class ClockSet {
   /// Moves REALTIME and TAI by `by` and tells the listeners. A step of 0 is no change (as in
   /// timerfd_clock_was_set, fs/timerfd.c).
   void step_realtime(Duration by);
+  /// How often REALTIME was set: what tells a clock that was set from one that slept.
+  [[nodiscard]] std::uint64_t settings() const { return settings_; }
+  /// Moves REALTIME, and not TAI, by `seconds` (1 or -1), and tells the listeners: a leap second.
+  void leap(std::int32_t seconds);
   /// Sets the TAI - REALTIME offset (adjtimex ADJ_TAI). Whole seconds. REALTIME does not move, so
   /// no listener is told.
   void set_tai_offset(std::int32_t seconds);
@@ -77,6 +81,7 @@ class ClockSet {
 
  private:
   void apply_frequency(Frequency total);
+  void move_realtime(Duration by);
   void notify();
 
   ClockSource* source_;
@@ -84,6 +89,7 @@ class ClockSet {
   Frequency by_guest_;
   Frequency from_outside_;
   std::int64_t raw_offset_ = 0;
+  std::uint64_t settings_ = 0;
   std::array<std::int64_t, kBaseCount> offsets_{};
   std::int32_t tai_seconds_ = 0;
   boost::intrusive::list<JumpListener, boost::intrusive::constant_time_size<false>> listeners_;

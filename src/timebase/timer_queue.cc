@@ -19,9 +19,21 @@ void TimerQueue::arm(Timer& timer, Base base, std::int64_t expires) {
   timer.base_ = base;
   timer.expires_ = expires;
   timer.sequence_ = next_sequence_++;
+  push(timer);
+}
+
+void TimerQueue::arm_first(Timer& timer, Base base, std::int64_t expires) {
+  cancel(timer);
+  timer.base_ = base;
+  timer.expires_ = expires;
+  timer.sequence_ = 0;
+  push(timer);
+}
+
+void TimerQueue::push(Timer& timer) {
   Heap& heap = heap_of(timer);
   DETENT_ASSERT(heap.size() < Timer::kNotArmed);
-  heap.push_back({expires, timer.sequence_, &timer});
+  heap.push_back({timer.expires_, timer.sequence_, &timer});
   sift_up(heap, heap.size() - 1);
 }
 
@@ -73,6 +85,10 @@ std::size_t TimerQueue::expire(Instant<Monotonic> now) {
     if (timer == nullptr) continue;
     expiring_ = deadline_of(*timer);
     cancel(*timer);
+    if (deadline_of(*timer) > now) {
+      push(*timer);
+      continue;
+    }
     ++fired;
     timer->on_expire();
   }

@@ -9,7 +9,7 @@
 //  - An expire() call fires the timers that were armed and due when it began, unless an earlier
 //    on_expire() cancels or re-arms them. What on_expire() arms waits for the next call, even if
 //    its instant is past: so no call goes on for ever. Periodic objects re-arm lazily (see
-//    fd/timerfd.h).
+//    fd/timerfd.h). A timer whose clock an earlier on_expire() set back waits for its instant again.
 #pragma once
 
 #include <array>
@@ -31,6 +31,8 @@ class TimerQueue {
   /// Arms `timer` for `expires` ns on `base`; an armed timer is moved. O(log n), no allocation
   /// beyond the heap's own growth.
   void arm(Timer& timer, Base base, std::int64_t expires);
+  /// The same for the one timer that fires before all others of its instant: it moves the clocks.
+  void arm_first(Timer& timer, Base base, std::int64_t expires);
   /// Disarms; nothing happens if it is not armed. O(log n).
   void cancel(Timer& timer);
   /// Disarms every timer: a forked child inherits none.
@@ -67,6 +69,7 @@ class TimerQueue {
   }
   [[nodiscard]] bool fires_before(const Timer& a, const Timer& b) const;
   [[nodiscard]] Timer* earliest_in_heaps() const;
+  void push(Timer& timer);
   void collect_due(Instant<Monotonic> now);
   void remove_from_heap(Timer& timer);
 
@@ -80,7 +83,7 @@ class TimerQueue {
   // cancelled. Empty outside expire().
   std::vector<Timer*> due_;
   std::optional<Instant<Monotonic>> expiring_;
-  std::uint64_t next_sequence_ = 0;
+  std::uint64_t next_sequence_ = 1;  // 0: arm_first()
 };
 
 }  // namespace detent::timebase

@@ -57,6 +57,22 @@ TEST_CASE("the TAI offset is absolute and follows steps", "[clock_set]") {
   CHECK(w.clocks.now(Base::kTai) - w.clocks.now(Base::kRealtime) == 37 * kNanosPerSecond);
 }
 
+TEST_CASE("a leap second moves REALTIME against TAI, and is no setting", "[clock_set]") {
+  World w;
+  w.clocks.set_tai_offset(36);
+  const std::int64_t tai = w.clocks.now(Base::kTai);
+  const std::int64_t real = w.clocks.now(Base::kRealtime);
+  const std::uint64_t settings = w.clocks.settings();
+  w.clocks.leap(-1);
+  CHECK(w.clocks.now(Base::kTai) == tai);
+  CHECK(w.clocks.now(Base::kRealtime) == real - kNanosPerSecond);
+  CHECK(w.clocks.tai_offset() == 37);
+  w.clocks.suspend(Duration::nanoseconds(1));
+  CHECK(w.clocks.settings() == settings);
+  w.clocks.step_realtime(Duration::nanoseconds(0));
+  CHECK(w.clocks.settings() == settings + 1);
+}
+
 TEST_CASE("a suspend moves all clocks past MONOTONIC", "[clock_set]") {
   World w;
   w.clocks.suspend(Duration::nanoseconds(400));

@@ -84,6 +84,24 @@ TEST_CASE("a step of REALTIME moves its timers and no others", "[timer_queue]") 
   CHECK(w.fired == std::vector{1});
 }
 
+// A leap second, at the instant of other timers: those on REALTIME wait for that instant once more.
+TEST_CASE("a timer whose clock is set back by one that is due waits again", "[timer_queue]") {
+  World w;
+  TestTimer real(w, 1);
+  TestTimer steady(w, 2);
+  TestTimer leap(w, 3);
+  leap.then = [&] { w.clocks.step_realtime(Duration::nanoseconds(-100)); };
+  w.queue.arm(real, Base::kRealtime, 1'200);
+  w.queue.arm(steady, Base::kMonotonic, 200);
+  w.queue.arm_first(leap, Base::kRealtime, 1'200);
+  CHECK(w.queue.expire(mono(200)) == 2);
+  CHECK(w.fired == std::vector{3, 2});
+  CHECK(real.armed());
+  CHECK(w.queue.next_deadline() == mono(300));
+  CHECK(w.queue.expire(mono(300)) == 1);
+  CHECK(w.fired == std::vector{3, 2, 1});
+}
+
 TEST_CASE("a timer armed for ever has a deadline at the end of time", "[timer_queue]") {
   World w;
   TestTimer timer(w, 1);
