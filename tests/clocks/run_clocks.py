@@ -16,6 +16,8 @@ import tempfile
 TIMEOUT = 60
 USAGE = 2
 
+BEFORE_MIDNIGHT = ['--epoch', '2016-12-31T23:59:50Z']
+
 # Test of a guest -> options of detent. Those that are not named here run with --time=virtual alone.
 OPTIONS = {
     'step_moves_realtime_and_tai_only': ['--step', 'at=1s,by=-1h'],
@@ -34,6 +36,13 @@ OPTIONS = {
     'step_in_real_time': ['--time=real', '--step', 'at=300ms,by=-1h'],
     'suspend_in_real_time': ['--time=real', '--suspend', 'at=300ms,for=2h'],
     'slew_in_real_time': ['--time=real', '--slew', 'at=0s,ppm=100000'],
+    'a_leap_second_is_inserted': BEFORE_MIDNIGHT,
+    'a_leap_second_is_deleted': BEFORE_MIDNIGHT,
+    'a_leap_second_may_be_called_off': BEFORE_MIDNIGHT,
+    'a_clock_that_is_set_has_no_leap_second': BEFORE_MIDNIGHT,
+    'a_leap_second_survives_exec_and_fork': BEFORE_MIDNIGHT,
+    'a_step_from_outside_ends_it_too': ['--step', 'at=1s,by=1h'],
+    'a_suspend_is_no_step': ['--suspend', 'at=1s,for=1h'],
     'epoch_in_real_time': ['--time=real', '--epoch', '@86400000'],
 }
 

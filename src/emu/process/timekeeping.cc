@@ -11,52 +11,11 @@
 namespace detent::process {
 namespace {
 
-// include/linux/timex.h, kernel/time/ntp.c.
-constexpr int kAdjTime = 0x8000;      // ADJ_ADJTIME: adjtime(3), not NTP
-constexpr int kAdjReadOnly = 0x2000;  // ADJ_OFFSET_READONLY
-constexpr long kMaxFrequency = 500L << 16;
-constexpr long kFrequencyScale = 65'536'000;  // PPM_SCALE
-constexpr long kMaxError = 16'000'000;
-constexpr long kMaxConstant = 10;
-constexpr long kMaxTai = 100'000;
+constexpr int kAdjTime = 0x8000;              // ADJ_ADJTIME: adjtime(3), not NTP
+constexpr int kAdjReadOnly = 0x2000;          // ADJ_OFFSET_READONLY
+constexpr long kMaxTai = 100'000;             // MAX_TAI_OFFSET
 constexpr long kMaxSlew = 1'000'000'000'000;  // ours, in us: so that it fits in ns
 constexpr std::int64_t kSlewRate = 500'000;   // ppb
-constexpr int kReadOnlyStatus = STA_PPSSIGNAL | STA_PPSJITTER | STA_PPSWANDER | STA_PPSERROR |
-                                STA_CLOCKERR | STA_NANO | STA_MODE | STA_CLK;
-
-// A kernel that no NTP daemon has told anything yet (kernel/time/ntp.c ntp_clear()).
-timex parameters_at_boot() {
-  timex start{};
-  start.status = STA_UNSYNC;
-  start.maxerror = kMaxError;
-  start.esterror = kMaxError;
-  start.constant = 2;
-  start.tick = 10'000;
-  return start;
-}
-
-Result<void> check_offset(const timex& request) {
-  if ((request.modes & ADJ_SETOFFSET) == 0) return {};
-  const long limit = (request.modes & ADJ_NANO) != 0 ? 1'000'000'000 : 1'000'000;
-  if (request.time.tv_usec < 0 || request.time.tv_usec >= limit) return Errno{EINVAL};
-  return {};
-}
-
-// timekeeping_validate_timex(), for somebody who may set the time.
-Result<void> check(const timex& request) {
-  const unsigned modes = request.modes;
-  if ((modes & kAdjTime) != 0) {
-    if ((modes & ADJ_OFFSET) == 0) return Errno{EINVAL};
-  } else {
-    const bool bad_tick = request.tick < 9'000 || request.tick > 11'000;
-    if ((modes & ADJ_TICK) != 0 && bad_tick) return Errno{EINVAL};
-  }
-  TRY(check_offset(request));
-  constexpr long kLimit = std::numeric_limits<long>::max() / kFrequencyScale;
-  const bool overflow = request.freq > kLimit || request.freq < -kLimit;
-  if ((modes & ADJ_FREQUENCY) != 0 && overflow) return Errno{EINVAL};
-  return {};
-}
 
 std::int64_t nanoseconds(const timex& request) {
   const bool nano = (request.modes & ADJ_NANO) != 0;
@@ -102,35 +61,48 @@ Result<void> Timekeeping::set_realtime(std::int64_t when) {
   if (when < clocks_.monotonic().ns()) return Errno{EINVAL};
   const std::int64_t now = clocks_.now(timebase::Base::kRealtime);
   clocks_.step_realtime(Duration::nanoseconds(saturating_sub(when, now)));
+  forget_past();
   return {};
 }
 
 Result<long> Timekeeping::adjust(timex& request) {
-  TRY(check(request));
+  TRY(Ntp::check(request));
   if ((request.modes & ADJ_SETOFFSET) != 0) {
     const std::int64_t now = clocks_.now(timebase::Base::kRealtime);
     TRY(set_realtime(saturating_add(now, nanoseconds(request))));
   }
-  if ((request.modes & kAdjTime) == 0) {
-    change_parameters(request);
+  const std::int64_t rate = ntp().rate();
+  catch_up();
+  if ((request.modes & kAdjTime) != 0) {
+    adjust_slew(request);
   } else {
-    const std::int64_t left = slew_.left_ns();
-    if ((request.modes & kAdjReadOnly) == 0) {
-      slew_.start(std::clamp(request.offset, -kMaxSlew, kMaxSlew) * 1000);
-      apply_frequency();
+    ntp().change(request, second_at(accounted_));
+    const bool sets_tai = (request.modes & ADJ_TAI) != 0;
+    if (sets_tai && request.constant >= 0 && request.constant <= kMaxTai) {
+      clocks_.set_tai_offset(static_cast<std::int32_t>(request.constant));
     }
-    request.offset = left / 1000;  // of the earlier one
   }
+  if (ntp().rate() != rate) apply_frequency();
+  await_second();
   show(request);
-  return (parameters().status & (STA_UNSYNC | STA_CLOCKERR)) != 0 ? TIME_ERROR : TIME_OK;
+  return ntp().state();
+}
+
+void Timekeeping::adjust_slew(timex& request) {
+  const std::int64_t left = slew_.left_ns();
+  if ((request.modes & kAdjReadOnly) == 0) {
+    slew_.start(std::clamp(request.offset, -kMaxSlew, kMaxSlew) * 1000);
+    apply_frequency();
+  }
+  request.offset = left / 1000;  // of the earlier one
 }
 
 Timekeeping::State Timekeeping::state() const {
   State state;
-  state.parameters_known = parameters_.has_value();
-  if (parameters_) state.parameters = *parameters_;
-  state.start_freq = start_freq_;
-  state.start_tick = start_tick_;
+  state.ntp_known = ntp_.has_value();
+  if (ntp_) state.ntp = *ntp_;
+  state.host_rate = host_rate_;
+  state.accounted = accounted_.ns();
   state.slew_left_ns = slew_.left_ns();
   state.zone_known = zone_.has_value();
   if (zone_) state.zone = *zone_;
@@ -139,12 +111,19 @@ Timekeeping::State Timekeeping::state() const {
 
 void Timekeeping::restore(const State& state) {
   if (state.zone_known) zone_ = state.zone;
-  if (!state.parameters_known) return;
-  parameters_ = state.parameters;
-  start_freq_ = state.start_freq;
-  start_tick_ = state.start_tick;
+  if (!state.ntp_known) return;
+  ntp_ = state.ntp;
+  host_rate_ = state.host_rate;
+  accounted_ = Instant<Monotonic>::from_ns(state.accounted);
+  settings_ = clocks_.settings();
   slew_.start(state.slew_left_ns);
   apply_frequency();
+  second_ended();
+}
+
+void Timekeeping::rearm() {
+  slew_.rearm();
+  if (ntp_) await_second();
 }
 
 struct timezone Timekeeping::zone() {
@@ -157,75 +136,75 @@ struct timezone Timekeeping::zone() {
 }
 
 // In real time the guest starts with what the host has; in virtual time the host must not show.
-timex& Timekeeping::parameters() {
-  if (!parameters_) {
-    timex host{};
-    const bool ask = !clocks_.source().is_virtual();
-    const bool known = ask && arch::host_call(SYS_adjtimex, &host).ok();
-    parameters_ = known ? host : parameters_at_boot();
-    parameters_->offset = 0;
-    start_freq_ = parameters_->freq;
-    start_tick_ = parameters_->tick;
-  }
-  return *parameters_;
+Ntp& Timekeeping::ntp() {
+  if (ntp_) return *ntp_;
+  timex host{};
+  const bool ask = !clocks_.source().is_virtual();
+  const bool known = ask && arch::host_call(SYS_adjtimex, &host).ok();
+  ntp_ = known ? Ntp(host) : Ntp();
+  host_rate_ = ntp_->rate();
+  accounted_ = clocks_.monotonic();
+  return *ntp_;
 }
 
-// A frequency is in ppm with 16 bits of fraction; a tick more or less, of 10,000 a second's hundredth,
-// is 100 ppm (ntp_update_frequency()).
+std::int64_t Timekeeping::second_at(Instant<Monotonic> when) const {
+  return saturating_add(when.ns(), clocks_.offset(timebase::Base::kRealtime)) / kNanosPerSecond;
+}
+
+// Tells ntp() of the seconds that went by. A suspend counts as none: the machine did not tick.
+void Timekeeping::catch_up() {
+  if (settings_ != clocks_.settings()) forget_past();
+  std::int64_t second = second_at(accounted_);
+  accounted_ = std::max(accounted_, clocks_.monotonic());
+  std::int64_t end = second_at(accounted_);
+  while (second < end) {
+    if (ntp().at_rest(second)) return ntp().grow(end - second);
+    const int leap = ntp().second_over(++second);
+    if (leap == 0) continue;
+    clocks_.leap(leap);
+    second += leap;
+    end += leap;
+  }
+}
+
+// ntp_clear(): whoever sets the clock ends all that was to correct it.
+void Timekeeping::forget_past() {
+  ntp().clear();
+  settings_ = clocks_.settings();
+  accounted_ = clocks_.monotonic();
+  slew_.start(0);
+  apply_frequency();
+  await_second();
+}
+
+void Timekeeping::second_ended() {
+  const std::int64_t rate = ntp().rate();
+  catch_up();
+  if (ntp().rate() != rate) apply_frequency();
+  await_second();
+}
+
+void Timekeeping::await_second() {
+  const std::int64_t second = second_at(accounted_);
+  if (ntp().at_rest(second)) return second_.stop();
+  second_.start(ntp().next_event(second));
+}
+
 void Timekeeping::apply_frequency() {
-  const timex& state = parameters();
   using Wide = __int128;
-  const Wide freq = Wide{state.freq - start_freq_} * timebase::Frequency::kOne / 65'536'000'000;
-  const Wide tick = Wide{state.tick - start_tick_} * timebase::Frequency::kOne / 10'000;
+  const Wide parts =
+      Wide{ntp().rate() - host_rate_} * timebase::Frequency::kOne / (Wide{kNanosPerSecond} << 32);
   const std::int64_t slew = timebase::Frequency::from_ppb(slew_.rate()).parts;
-  clocks_.set_frequency({static_cast<std::int64_t>(freq + tick) + slew});
-}
-
-// process_adjtimex_modes().
-void Timekeeping::change_parameters(const timex& request) {
-  timex& state = parameters();
-  const unsigned modes = request.modes;
-  if ((modes & ADJ_STATUS) != 0) {
-    state.status = (state.status & kReadOnlyStatus) | (request.status & ~kReadOnlyStatus);
-  }
-  if ((modes & ADJ_NANO) != 0) state.status |= STA_NANO;
-  if ((modes & ADJ_MICRO) != 0) state.status &= ~STA_NANO;
-  if ((modes & ADJ_FREQUENCY) != 0) {
-    state.freq = std::clamp(request.freq, -kMaxFrequency, kMaxFrequency);
-  }
-  if ((modes & ADJ_MAXERROR) != 0) state.maxerror = std::clamp(request.maxerror, 0L, kMaxError);
-  if ((modes & ADJ_ESTERROR) != 0) state.esterror = std::clamp(request.esterror, 0L, kMaxError);
-  if ((modes & ADJ_TIMECONST) != 0) {
-    const long shift = (state.status & STA_NANO) != 0 ? 0 : 4;
-    state.constant =
-        std::clamp(std::clamp(request.constant, 0L, kMaxConstant) + shift, 0L, kMaxConstant);
-  }
-  if ((modes & ADJ_TICK) != 0) state.tick = request.tick;
-  if ((modes & (ADJ_TICK | ADJ_FREQUENCY)) != 0) apply_frequency();
-  if ((modes & ADJ_TAI) != 0 && request.constant >= 0 && request.constant <= kMaxTai) {
-    clocks_.set_tai_offset(static_cast<std::int32_t>(request.constant));
-  }
+  clocks_.set_frequency({static_cast<std::int64_t>(parts) + slew});
 }
 
 void Timekeeping::show(timex& answer) {
-  const timex& state = parameters();
   const std::int64_t now = clocks_.now(timebase::Base::kRealtime);
   const std::int64_t fraction = now % kNanosPerSecond;
-  if ((answer.modes & kAdjTime) == 0) answer.offset = state.offset;
-  answer.freq = state.freq;
-  answer.maxerror = state.maxerror;
-  answer.esterror = state.esterror;
-  answer.status = state.status;
-  answer.constant = state.constant;
-  answer.precision = 1;
-  answer.tolerance = kMaxFrequency;
-  answer.tick = state.tick;
+  ntp().show(answer);
   answer.tai = clocks_.tai_offset();
-  answer.ppsfreq = answer.jitter = answer.stabil = 0;
-  answer.shift = 0;
-  answer.jitcnt = answer.calcnt = answer.errcnt = answer.stbcnt = 0;
   answer.time.tv_sec = now / kNanosPerSecond;
-  answer.time.tv_usec = (state.status & STA_NANO) != 0 ? fraction : fraction / 1000;
+  answer.time.tv_usec = (answer.status & STA_NANO) != 0 ? fraction : fraction / 1000;
 }
 
 }  // namespace detent::process
