@@ -62,6 +62,8 @@ bool goes_on(const Transfer& transfer, std::uint64_t done) {
 // Moves what the guest asked for, or what could be moved before an error, the time-out or a signal.
 Result<long> run(Task& task, const Transfer& transfer) {
   const bool receive = transfer.direction == Direction::kReceive;
+  // Sockets that something was sent by are looked after: FdTable::unsent().
+  if (!receive) static_cast<void>(task.process().fds().host_kind(transfer.fd));
   std::optional<sched::WaitRules> rules;  // one time-out for the whole call
   const auto choose = [&]() -> std::optional<sched::WaitRules> {
     if (never_waits(transfer) || host_nonblocking(transfer.fd)) return std::nullopt;

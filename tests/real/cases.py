@@ -154,6 +154,7 @@ PRAGMA integrity_check;
     guest('empty_datagram'),
     guest('close_during_a_wait'),
     guest('sigqueue_at_the_end_of_a_page'),
+    guest('held_back_segment'),
 ]
 
 CASES += cases2.rows(Case)

@@ -1,6 +1,7 @@
 #include "emu/fd/fd_table.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -97,6 +98,17 @@ HostKind FdTable::host_kind(Fd fd) {
   // A number that is not open may be opened behind our back at any time.
   if (kind != HostKind::kBad) entry(fd).kind = kind;
   return kind;
+}
+
+std::uint64_t FdTable::unsent() const {
+  std::uint64_t total = 0;
+  for (std::size_t fd = 0; fd < entries_.size(); ++fd) {
+    if (entries_[fd].kind != HostKind::kSocket) continue;
+    int bytes = 0;
+    const bool is_tcp = host_call(SYS_ioctl, fd, SIOCOUTQNSD, &bytes).ok();
+    if (is_tcp) total += static_cast<unsigned>(bytes);
+  }
+  return total;
 }
 
 void FdTable::become_child() {

@@ -44,6 +44,8 @@ class FdTable {
 
   /// The kind of a host fd.
   HostKind host_kind(Fd fd);
+  /// Bytes that TCP sockets, of those whose kind was asked for, still hold back (tcp(7), SIOCOUTQNSD).
+  [[nodiscard]] std::uint64_t unsent() const;
   /// In a forked child: what is left of emulated files is its own now (File::copied).
   void become_child();
   /// The kind of an emulated file that would survive execve(2) (not close-on-exec) and lose its state

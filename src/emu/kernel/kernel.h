@@ -116,6 +116,7 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   void drain_host_signals() override;
   bool outside_active() override { return children_ != 0; }
   bool on_idle() override { return scenario_.on_idle(); }
+  std::uint64_t undelivered() override { return process_.fds().unsent(); }
   bool take_session_wakes() override { return shared_futexes_.take_woken(); }
   bool session_waits() override { return shared_futexes_.waiting(); }
   void look_for_orphans() override;

@@ -320,7 +320,25 @@ void Scheduler::idle() {
   if (deadline == Instant<Monotonic>::max()) deadline.reset();
   if (virtual_clock_ == nullptr) return idle_real(deadline);
   if (poller_.watching() && poller_.wait(Duration()) != 0) return;
+  if (poller_.watching_outside() && !await_delivery(deadline)) return;
   idle_virtual(deadline);
+}
+
+// What the host holds back (TCP waits up to 40 ms for an acknowledgement, and 200 ms where it is corked) may be
+// what a task waits for: time must not run ahead of it. Bytes that a reader leaves unread can stay for ever;
+// they are waited for once. False if something happened.
+bool Scheduler::await_delivery(std::optional<Instant<Monotonic>> deadline) {
+  constexpr Duration kLook = Duration::milliseconds(1);
+  Duration left = Duration::milliseconds(250);
+  if (deadline) left = std::min(left, *deadline - clocks_.monotonic());
+  std::uint64_t held = owner_.undelivered();
+  while (held != 0 && held != held_up_ && left > Duration()) {
+    if (poller_.wait(kLook) != 0 || arch::interrupt_pending()) return false;
+    left = left - kLook;
+    held = owner_.undelivered();
+  }
+  held_up_ = held;
+  return true;
 }
 
 void Scheduler::idle_real(std::optional<Instant<Monotonic>> deadline) {

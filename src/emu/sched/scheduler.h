@@ -58,6 +58,8 @@ class IdleOwner {
   virtual void on_time_budget() = 0;
   /// Nothing is ready. True if that changed the clocks, so that timers may be due.
   virtual bool on_idle() = 0;
+  /// Bytes that the guest sent and the host has not passed on yet, though it will.
+  virtual std::uint64_t undelivered() = 0;
   /// SchedulerOptions::livelock_entries in a row, and time stood still. Does not return.
   virtual void on_livelock() = 0;
 
@@ -164,6 +166,7 @@ class Scheduler {
   void offer_expiry();
   void idle();
   void idle_real(std::optional<Instant<Monotonic>> deadline);
+  [[nodiscard]] bool await_delivery(std::optional<Instant<Monotonic>> deadline);
   void idle_virtual(std::optional<Instant<Monotonic>> deadline);
   void idle_in_session(std::optional<Instant<Monotonic>> deadline);
   bool expire_due();
@@ -194,7 +197,8 @@ class Scheduler {
   std::uint64_t entries_since_tick_ = 0;
   std::uint64_t fruitless_ = 0;  ///< entries since time jumped or somebody got something done
   std::int64_t early_left_ = kEarlyTotal.ns();
-  unsigned quiet_ticks_ = 0;  ///< of guest code without a kernel entry
+  std::uint64_t held_up_ = 0;  ///< bytes undelivered that were waited for in vain
+  unsigned quiet_ticks_ = 0;   ///< of guest code without a kernel entry
   bool priorities_used_ = false;
   // Real-time throttling: when a task of no priority last ran or was not waiting to, and until when they may.
   Instant<Monotonic> unprivileged_ran_;
