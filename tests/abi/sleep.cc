@@ -1,9 +1,13 @@
 // Sleeping: nanosleep(2), clock_nanosleep(2). Raw calls, since libc returns errors in its own way.
+#include <sys/time.h>
+
 #include "abi_test.h"
 
 using namespace abi;
 
 namespace {
+
+constexpr int64_t kSecond = 1000 * kMs;
 
 long ClockNanosleep(clockid_t clock, int flags, const void* request, void* remain) {
   return syscall(SYS_clock_nanosleep, clock, flags, request, remain);
@@ -133,6 +137,67 @@ TEST(ignored_and_blocked_signals_do_not_interrupt) {
   CHECK_EQ(result, 0);
   CHECK_GE(Now() - start, 30 * kMs);
   CHECK_EQ(g_signals, 0);
+}
+
+// A stop and a continue do not end a sleep, nor make it longer.
+TEST(a_sleep_goes_on_after_SIGSTOP_and_SIGCONT) {
+  for (const int flags : {0, TIMER_ABSTIME}) {
+    const int64_t start = Now();
+    const pid_t child = Spawn([&] {
+      const timespec t = FromNs(kSecond + (flags != 0 ? start : 0));
+      CHECK_EQ(ClockNanosleep(CLOCK_MONOTONIC, flags, &t, nullptr), 0);
+      CHECK_GE(Now() - start, kSecond);
+      return 42;
+    });
+    SleepMs(300);
+    int status = 0;
+    CHECK_OK(kill(child, SIGSTOP));
+    CHECK_EQ(waitpid(child, &status, WUNTRACED), child);
+    CHECK(WIFSTOPPED(status));
+    SleepMs(100);
+    CHECK_OK(kill(child, SIGCONT));
+    CHECK_EQ(WEXITSTATUS(WaitFor(child)), 42);
+  }
+}
+
+// With a handler for it, SIGCONT ends the sleep as any other signal does.
+TEST(a_handled_SIGCONT_ends_a_sleep) {
+  for (const int flags : {0, TIMER_ABSTIME}) {
+    const int64_t start = Now();
+    const pid_t child = Spawn([&] {
+      Handler handler(SIGCONT, CountSignal, SA_RESTART);
+      const timespec t = FromNs(1000 * kSecond + (flags != 0 ? start : 0));
+      timespec left = {77, 78};
+      CHECK_ERRNO(ClockNanosleep(CLOCK_MONOTONIC, flags, &t, &left), EINTR);
+      CHECK_EQ(g_signals, 1);
+      if (flags != 0) {
+        CHECK(left.tv_sec == 77 && left.tv_nsec == 78);
+      } else {
+        CHECK(left.tv_sec > 900 && left.tv_sec <= 1000);
+      }
+      return 42;
+    });
+    SleepMs(300);
+    int status = 0;
+    CHECK_OK(kill(child, SIGSTOP));
+    CHECK_EQ(waitpid(child, &status, WUNTRACED), child);
+    CHECK_OK(kill(child, SIGCONT));
+    CHECK_EQ(WEXITSTATUS(WaitFor(child)), 42);
+  }
+}
+
+// Interrupted, and interrupted again: each remainder is what is left of the first request.
+TEST(remainders_come_down_to_nothing) {
+  Handler handler(SIGALRM, CountSignal);
+  const itimerval soon = {{0, 3000}, {0, 3000}}, off = {};
+  const int64_t start = Now();
+  timespec left = FromNs(40 * kMs);
+  CHECK_OK(setitimer(ITIMER_REAL, &soon, nullptr));
+  int rounds = 0;
+  while (ClockNanosleep(CLOCK_MONOTONIC, 0, &left, &left) == -1 && errno == EINTR) ++rounds;
+  CHECK_OK(setitimer(ITIMER_REAL, &off, nullptr));
+  CHECK_GE(Now() - start, 40 * kMs);
+  CHECK_GE(rounds, 1);
 }
 
 TEST(sleepers_wake_in_the_order_of_their_deadlines) {

@@ -21,9 +21,14 @@ Duration process_cpu_time(const TimeContext& context) {
   return sum;
 }
 
+// The scheduler counts what the host gave to other processes, too; a thread has never used more than all of
+// the process.
 Duration thread_cpu_time(const TimeContext& context, Tid thread) {
   const Task* task = context.process.find(thread);
-  return task == nullptr ? Duration() : context.scheduler.cpu_time(*task);
+  if (task == nullptr) return {};
+  const Duration counted = context.scheduler.cpu_time(*task);
+  if (context.clocks.source().is_virtual()) return counted;
+  return std::min(counted, process_cpu_time(context));
 }
 
 std::int64_t ClockTimer::now() const {
