@@ -12,7 +12,8 @@ import tempfile
 sys.dont_write_bytecode = True
 from real_suite import Suite, run  # noqa: E402
 
-STRESSORS = ['timerfd', 'eventfd', 'futex', 'epoll', 'poll', 'mutex', 'sem', 'timer', 'clock', 'pthread']
+STRESSORS = ['timerfd', 'eventfd', 'futex', 'epoll', 'poll', 'mutex', 'sem', 'timer', 'itimer',
+             'clock', 'nanosleep', 'alarm', 'pthread']
 
 
 def stress(prefix, name, work):
