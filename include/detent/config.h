@@ -43,7 +43,8 @@ struct Config {
   std::int64_t epoch_ns = 0;
   std::uint64_t seed = 0;         ///< of the strategy
   std::uint64_t random_seed = 0;  ///< of the guest's random bytes
-  char strategy[16] = "fifo";     ///< trace/schedule.h
+  char strategy[24] = "fifo";     ///< trace/schedule.h
+  bool points = false;            ///< atomic instructions are made preemption points
   std::int32_t schedule_fd = -1;  ///< what "replay" replays: Schedule in bytes (kernel fd)
   std::int32_t json_fd = -1;      ///< where the report goes at the end (kernel fd); -1: nowhere
   std::int32_t latency_fd = -1;   ///< where latencies go at the end (kernel fd); -1: nowhere

@@ -141,6 +141,7 @@ void boot_guest(const process::Booted& booted) {
                              kernel->chooser().random_bits());
     arch::disable_tsc();
   }
+  kernel->points().start();
   if (!record.filter_installed) install_filter_or_explain();
   kernel->start_ticking();
   kernel->scheduler().start(first);

@@ -76,6 +76,9 @@ void add_run_options(CLI::App& command, RunOptions& options) {
       "times as fast)");
   command.add_option("--strategy", options.strategy,
                      fmt::format("answers what Linux leaves open: {}", trace::kStrategyNames));
+  command.add_option("--points", options.points,
+                     "where a strategy may preempt: calls (default), or atomics: also before "
+                     "atomic instructions");
   command.add_option("--seed", options.seed,
                      "seed of every choice and of the guest's random bytes");
   command.add_option("--random-seed", options.random_seed,
@@ -164,8 +167,8 @@ bool open_trace(const std::string& path, emu::Config& config, std::string& probl
 
 bool read_schedule(const RunOptions& options, trace::Schedule& schedule, std::string& problem) {
   if (options.schedule.empty()) return true;
-  if (!options.strategy.empty() || !options.seed.empty()) {
-    problem = "--schedule holds a strategy and a seed: give it alone";
+  if (!options.strategy.empty() || !options.seed.empty() || !options.points.empty()) {
+    problem = "--schedule holds a strategy, its points and a seed: give it alone";
     return false;
   }
   Result<trace::Schedule> parsed = trace::from_text(options.schedule);
@@ -188,6 +191,20 @@ bool set_strategy(const RunOptions& options, trace::Schedule& schedule, std::str
   }
   problem = fmt::format("--strategy={}: expected {}", options.strategy, trace::kStrategyNames);
   return false;
+}
+
+bool set_points(const RunOptions& options, trace::Schedule& schedule, emu::Config& config,
+                std::string& problem) {
+  if (!options.points.empty()) {
+    const Result<trace::Points> parsed = trace::parse_points(options.points);
+    if (!parsed.ok()) {
+      problem = fmt::format("--points={}: expected calls or atomics", options.points);
+      return false;
+    }
+    schedule.strategy.points = parsed.value();
+  }
+  config.points = schedule.strategy.points == trace::Points::kAtomics;
+  return true;
 }
 
 bool set_seed(const char* option, const std::string& text, std::uint64_t& seed,
@@ -216,6 +233,7 @@ bool set_schedule(const RunOptions& options, emu::Config& config, std::string& p
   trace::Schedule schedule;
   if (!read_schedule(options, schedule, problem)) return false;
   if (!set_strategy(options, schedule, problem)) return false;
+  if (!set_points(options, schedule, config, problem)) return false;
   if (!set_seed("--seed", options.seed, schedule.seed, problem)) return false;
   if (!keep_schedule(schedule, config, problem)) return false;
   config.random_seed = config.seed;

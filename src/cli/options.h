@@ -15,6 +15,7 @@ struct RunOptions {
   std::string strategy;     ///< empty: fifo
   std::string seed;         ///< empty: 0
   std::string random_seed;  ///< empty: the seed
+  std::string points;       ///< empty: as the strategy or schedule says
   std::string schedule;
   std::string report;
   std::string latency_json;

@@ -15,7 +15,9 @@ struct Program {
   std::vector<std::string> run_options;  ///< further options of `detent run`
   /// Of the guest's random bytes, in all runs: a fork server has drawn some before it knows the schedule.
   std::uint64_t random_seed = 0;
-  int jobs = 1;                                   ///< runs at a time
+  bool points =
+      false;     ///< schedules may preempt at atomic instructions: a fork server prepares for it
+  int jobs = 1;  ///< runs at a time
   std::int64_t host_timeout_ns = 10'000'000'000;  ///< of one run; then it is killed
   std::int64_t virtual_budget_ns = 0;             ///< of one run; 0: none
 };

@@ -21,13 +21,13 @@ namespace {
 
 // As the kernel reads it; deviations follow. Three files go with it: report, stdout, stderr.
 struct Packet {
-  std::uint32_t version = 1;
+  std::uint32_t version = 2;
   std::uint32_t deviations = 0;
   std::uint64_t seed = 0;
-  char strategy[16] = {};
+  char strategy[24] = {};
   std::int64_t time_budget_ns = 0;
 };
-static_assert(sizeof(Packet) == 40);
+static_assert(sizeof(Packet) == 48);
 
 // The socket's number in a server until it is moved out of the guest's way.
 constexpr int kSocketFd = 3;
@@ -128,6 +128,7 @@ class ServerRunner final : public Runner {
                        fmt::format("--server={}", kSocketFd),
                        fmt::format("--random-seed={}", program_.random_seed),
                        "--report-stacks"};
+    if (program_.points) spawn.arguments.emplace_back("--points=atomics");
     const std::vector<std::string>& more = program_.run_options;
     spawn.arguments.insert(spawn.arguments.end(), more.begin(), more.end());
     spawn.arguments.emplace_back("--");

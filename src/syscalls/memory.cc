@@ -9,6 +9,7 @@
 
 #include "emu/arch/x86_64/host_call.h"
 #include "emu/arch/x86_64/site_patcher_unsafe.h"
+#include "emu/kernel/kernel.h"
 #include "emu/mem/address_limit.h"
 #include "emu/mem/user_copy_unsafe.h"
 #include "emu/process/process.h"
@@ -63,6 +64,8 @@ Result<long> sys_mmap(Task& task, std::uint64_t address, std::uint64_t size, int
       arch::host_arg(std::int64_t{flags}), arch::host_arg(std::int64_t{raw(fd)}), offset)));
   note_mapping(task, static_cast<std::uint64_t>(at), page_up(size), flags, fd, offset);
   if (fixed) arch::site_patcher().forget(address, address + page_up(size));
+  task.kernel().points().on_map(static_cast<std::uint64_t>(at), page_up(size), prot, flags, raw(fd),
+                                offset);
   return at;
 }
 

@@ -19,7 +19,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from verdicts import Verdicts  # noqa: E402
 
 TIMEOUT = 120
-STRATEGIES = ('fifo', 'random', 'pct:2', 'pct:5', 'pos', 'surw', 'period:1', 'period:3', 'starve')
+STRATEGIES = ('fifo', 'random', 'pct:2', 'pct:5', 'pos', 'surw', 'period:1', 'period:3', 'starve',
+              'random+atomics', 'pct:3+atomics', 'pos+atomics', 'surw+atomics')
 SEEDS = (1, 2**64 - 1)
 
 

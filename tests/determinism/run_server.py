@@ -34,7 +34,7 @@ class Server:
     def run(self, strategy, seed, deviations=(), budget=0, fds=None):
         """(report, stdout, wait status) of one schedule."""
         with tempfile.TemporaryFile() as report, tempfile.TemporaryFile() as out:
-            packet = struct.pack('=IIQ16sq', 1, len(deviations), seed, strategy.encode(), budget)
+            packet = struct.pack('=IIQ24sq', 2, len(deviations), seed, strategy.encode(), budget)
             packet += b''.join(struct.pack('=II', *pair) for pair in deviations)
             rights = array.array('i', [report.fileno(), out.fileno(), 2])
             self.socket.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
@@ -112,7 +112,7 @@ def measure(detent, guest, count):
     rights = array.array('i', [null, null, null])
     start, cpu = time.monotonic(), os.times()
     for seed in range(count):
-        packet = struct.pack('=IIQ16sq', 1, 0, seed, b'random', 0)
+        packet = struct.pack('=IIQ24sq', 2, 0, seed, b'random', 0)
         server.socket.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         server.socket.recv(4)
     wall = time.monotonic() - start

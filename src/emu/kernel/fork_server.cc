@@ -24,14 +24,14 @@ using arch::host_call;
 
 namespace {
 
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr std::size_t kMaxPacket = 1 << 18;
 
 struct Head {
   std::uint32_t version;
   std::uint32_t deviations;
   std::uint64_t seed;
-  char strategy[16];
+  char strategy[trace::kStrategyText];
   std::int64_t time_budget_ns;
 };
 struct Pair {

@@ -3,7 +3,7 @@
 // The program runs up to its first choice. From there on this process only forks: each request is answered
 // by a copy that runs one schedule, and by the copy's end.
 //
-//   request    a packet {u32 version = 1, u32 n, u64 seed, char strategy[16], i64 time_budget_ns,
+//   request    a packet {u32 version = 2, u32 n, u64 seed, char strategy[24], i64 time_budget_ns,
 //              n * (u32 choice, u32 option)} with three fds: report, stdout, stderr
 //   answer     a packet {i32 wait status}, as wait4(2) tells it
 //

@@ -34,21 +34,10 @@ std::int64_t time_limit(const Config& config, timebase::ClockSet& clocks) {
   return saturating_add(clocks.monotonic().ns(), config.time_budget_ns);
 }
 
-// True if one of the names in `list` (with commas between them) is `path` or its last part.
-bool is_listed(std::string_view list, std::string_view path) {
-  const std::string_view file = path.substr(path.rfind('/') + 1);
-  while (!list.empty()) {
-    const std::string_view name = list.substr(0, list.find(','));
-    list.remove_prefix(std::min(name.size() + 1, list.size()));
-    if (name == path || name == file) return true;
-  }
-  return false;
-}
-
 // In random mode a site's fate depends on the seed and on where it is in its file: the same in every process.
 bool may_patch(const Config& config, std::string_view path, std::uint64_t offset) {
   if (is_listed(config.patch_skip, path)) return false;
-  if (config.patch != PatchMode::kRandom) return true;
+  if (config.patch != PatchMode::kRandom) return config.patch == PatchMode::kOn;
   const std::uint64_t mixed = (offset ^ config.seed) * 0x9e3779b97f4a7c15;
   return (mixed >> 63) != 0;
 }
@@ -126,6 +115,7 @@ void Kernel::run_task(void* argument) {
   kernel.scheduler_.arrived();
   for (;;) {
     set_fast_tid(raw(task.tid()));
+    kernel.points_.before_guest();
     const arch::Trap& trap = arch::enter_guest(task.user);
     kernel.handle(task, trap);
   }
@@ -144,6 +134,8 @@ void Kernel::handle(Task& task, const arch::Trap& trap) {
       scheduler_.before_trap();
       if (!emulate_rdtsc(task, trap)) task.signals->force_fault(trap);
       return after_call(task, std::nullopt);
+    case arch::TrapKind::kPoint:
+      return points_.at(task, *trap.point);
     case arch::TrapKind::kMoved:
       ++stats_.moved;
       return;
@@ -204,7 +196,7 @@ void Kernel::provide_vdso() {
 }
 
 void Kernel::enable_patching() {
-  if (config_.patch == PatchMode::kOff) return;
+  if (config_.patch == PatchMode::kOff && !config_.points) return;
   const auto serve = [](void* context) {
     auto& kernel = *static_cast<Kernel*>(context);
     Task& task = kernel.scheduler_.current();
@@ -213,6 +205,7 @@ void Kernel::enable_patching() {
     kernel.scheduler_.before_trap();
     kernel.serve_call(task, false);
     set_fast_tid(raw(task.tid()));
+    kernel.points_.before_guest();
   };
   const std::uint32_t door = arch::install_call_handler(serve, this);
   arch::site_patcher().enable(

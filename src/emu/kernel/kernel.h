@@ -20,6 +20,7 @@
 #include "detent/config.h"
 #include "emu/arch/x86_64/trap.h"
 #include "emu/kernel/fork_server.h"
+#include "emu/kernel/points.h"
 #include "emu/kernel/run_record.h"
 #include "emu/kernel/time_source.h"
 #include "emu/kernel/wake_latency.h"
@@ -94,6 +95,7 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   /// The same for a reason of ours; `verdict` is none of kOk and kExit.
   [[noreturn]] void give_up(Verdict verdict, int status);
   [[nodiscard]] RunRecord& record() { return record_; }
+  [[nodiscard]] Points& points() { return points_; }
   /// Ends one task (exit(2)); the last one ends the process with `status`.
   [[noreturn]] void exit_task(Task& task, int status);
   /// Starts the host timer that preempts a guest which makes no system calls.
@@ -180,6 +182,7 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   RunRecord record_;
   WakeLatency latency_;
   ForkServer server_;
+  Points points_{*this};
   sched::Session session_;
   sched::SharedFutexes shared_futexes_{session_};
   sched::Scheduler scheduler_;

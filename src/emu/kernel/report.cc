@@ -74,6 +74,8 @@ double percent(std::uint64_t part, std::uint64_t whole) {
 void set_syscall_names(const char* (*name)(long)) { call_name = name; }
 
 const char* syscall_name(long number) {
+  if (number == trace::kAtomic) return "atomic";
+  if (number == trace::kPause) return "pause";
   const char* name = call_name != nullptr ? call_name(number) : nullptr;
   return name != nullptr ? name : "unknown";
 }
@@ -136,6 +138,11 @@ void print_stats(Kernel& kernel) {
       patched, percent(patched, patched + stats.traps), stats.traps,
       arch::site_patcher().patched_sites(), fast, stats.faults, stats.interrupts, stats.moved,
       sched.switches, sched.idle_waits, sched.timers_fired, sched.ticks);
+  if (kernel.config().points) {
+    const arch::SitePatcher::PointCounts& points = arch::site_patcher().point_counts();
+    text += fmt::format("detent: preemption points by jump {}, by int3 {}; asked {} times\n",
+                        points.jumps, points.traps, kernel.points().asked());
+  }
   std::vector<std::pair<std::uint64_t, long>> calls;
   for (std::size_t nr = 0; nr < stats.calls.size(); ++nr) {
     const auto number = static_cast<long>(nr);

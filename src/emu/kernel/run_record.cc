@@ -69,10 +69,13 @@ trace::Object RunRecord::object_of(const trace::CallShape& shape, std::uint64_t 
     const auto found = files_.find(fd);
     return {Space::kFile, found != files_.end() ? found->second : static_cast<std::uint32_t>(fd)};
   }
-  if (shape.space != Space::kMemory) return {shape.space, 0};
-  const bool on_stack = value < stack_top_ && value >= stack_top_ - kStackReach;
-  if (on_stack) return {Space::kStack, stack_top_ - value};
-  return {Space::kMemory, value};
+  return shape.space == Space::kMemory ? memory_object(value) : trace::Object{shape.space, 0};
+}
+
+trace::Object RunRecord::memory_object(std::uint64_t address) const {
+  const bool on_stack = address < stack_top_ && address >= stack_top_ - kStackReach;
+  if (on_stack) return {Space::kStack, stack_top_ - address};
+  return {Space::kMemory, address};
 }
 
 void RunRecord::finished(Task& task) {

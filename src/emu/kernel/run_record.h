@@ -53,6 +53,8 @@ class RunRecord final : public trace::ChoiceObserver {
   void publish(Task& task);
   /// The call was served: notes which open files it made and closed.
   void finished(Task& task);
+  /// The name of a word of memory.
+  [[nodiscard]] trace::Object memory_object(std::uint64_t address) const;
   /// `task` ends: its events are kept for the report.
   void leave(Task& task);
   /// Writes the report, once; nothing happens without --report.

@@ -24,7 +24,7 @@ std::string object_text(const trace::Event& event, std::uint64_t detail) {
   switch (event.object.space) {
     case Space::kMemory:
     case Space::kStack:
-      return fmt::format("futex {:#x}", detail);
+      return fmt::format("{} {:#x}", event.call == trace::kAtomic ? "word" : "futex", detail);
     case Space::kFile: {
       const std::uint64_t id = event.object.id;
       const auto fd = static_cast<std::int32_t>(detail);

@@ -276,6 +276,16 @@ void Scheduler::offer_switch(Task& current, trace::Choice kind) {
   hand_over(current, next);
 }
 
+void Scheduler::offer_point(Task& current, bool spins) {
+  ++entries_since_tick_;
+  if (!spins) return offer_switch(current, trace::Choice::kSwitchPoint);
+  ++fruitless_;
+  if (virtual_clock_ != nullptr) virtual_clock_->charge(options_.syscall_cost);
+  expire_due();
+  check_limits();
+  yield(current);
+}
+
 // Time may pass while tasks are ready: the machine is busy, and the next timer goes off before the system
 // call at hand. Within the time that this very call takes, that is a matter of an instant.
 void Scheduler::offer_expiry() {

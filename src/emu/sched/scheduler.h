@@ -113,6 +113,13 @@ class Scheduler {
   [[noreturn]] void exit_current(Task& current, void (*reap)(Task&));
   /// Called before a system call is served and after it: `kind` says which. Another task may run first.
   void offer_switch(Task& current, trace::Choice kind);
+  /// Called before the instruction at a preemption point in user code, with the event published. Costs no
+  /// virtual time, but for a task that `spins`: that is as if it had called sched_yield(2).
+  void offer_point(Task& current, bool spins);
+  /// True while something could come of offer_point().
+  [[nodiscard]] bool point_matters() const {
+    return chooser_.active() && (!ready_.empty() || timers_.next_deadline().has_value());
+  }
   /// Called before a system call or a fault is handled: timers that are due by now have fired for whatever
   /// the guest asks. Not where the host interrupted the guest: see after_interrupt().
   void before_trap() {

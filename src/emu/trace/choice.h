@@ -21,12 +21,15 @@ enum class Choice : std::uint8_t {
   kEintr,         ///< 1: a wait that may fail with EINTR without a handler does so
   kShortIo,       ///< 1: a socket moves fewer bytes than asked for
   kFault,         ///< 1: a resource is exhausted (ENOMEM, EMFILE...); only asked with --faults
+  kSwitchPoint,  ///< as kSwitchEntry, before an atomic instruction; only asked with --points=atomics
 };
-inline constexpr unsigned kChoiceKinds = 11;
+inline constexpr unsigned kChoiceKinds = 12;
 
 /// "kReadyTask", ...; "?" for a number that is no kind.
 const char* name_of(Choice kind);
 /// True for choices among tasks.
-constexpr bool is_among_tasks(Choice kind) { return kind <= Choice::kSwitchExit; }
+constexpr bool is_among_tasks(Choice kind) {
+  return kind <= Choice::kSwitchExit || kind == Choice::kSwitchPoint;
+}
 
 }  // namespace detent::trace

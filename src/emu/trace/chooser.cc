@@ -2,6 +2,7 @@
 
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -16,6 +17,12 @@ constexpr std::uint64_t kChildBytes = 2;
 
 // A fruitless call that is made so often in a row is a loop that waits for another task.
 constexpr std::uint32_t kSpinRepeats = 3;
+
+// Points that look the same as before, after which it is such a loop; a PAUSE counts for many.
+constexpr std::uint32_t kVainPoints = 64;
+constexpr std::uint32_t kPauseWeight = 16;
+// Points without a system call after which others go first, whatever they look like.
+constexpr std::uint32_t kManyPoints = 8192;
 
 bool is_fruitless(std::int32_t call, long result) {
   switch (call) {
@@ -76,7 +83,7 @@ std::uint32_t Chooser::ask(Choice kind, std::uint32_t options) {
 
 std::uint32_t Chooser::choose_task(Choice kind, std::uint32_t running,
                                    std::span<const Candidate> tasks) {
-  if (!active_ || tasks.size() < 2) return 0;
+  if (!active_ || tasks.size() < 2 || left(kind) == 0) return 0;
   if (carry_.choices == 0) observer_->on_first_choice();
   const auto options = static_cast<std::uint32_t>(tasks.size());
   const std::uint32_t answer =
@@ -133,6 +140,35 @@ void Chooser::finish(TaskTrace& task, long result) {
   task.repeats = again ? task.repeats + 1 : 0;
   task.last_call = call;
   task.spinning = task.repeats >= kSpinRepeats;
+  if (!again) task.points = {};
+}
+
+bool Chooser::spins_at_point(TaskTrace& task, std::uint64_t state) {
+  PointLoop& points = task.points;
+  const bool again = std::ranges::find(points.seen, state) != points.seen.end();
+  if (task.next.call == kPause) {
+    points.vain += kPauseWeight;
+  } else if (again) {
+    ++points.vain;
+  } else {
+    points.seen[points.next++ % points.seen.size()] = state;
+    points.vain = 0;
+  }
+  const bool waits = points.vain >= kVainPoints;
+  const bool for_long = ++points.in_a_row >= kManyPoints;
+  if (for_long) points.in_a_row = 0;
+  if (waits) ++task.repeats;
+  task.spinning = waits || for_long || (again && task.spinning);
+  return waits || for_long;
+}
+
+void Chooser::pass_point(TaskTrace& task, Instant<Monotonic> now) {
+  if (task.past == nullptr) task.past = std::make_unique<std::array<PastEvent, TaskTrace::kPast>>();
+  (*task.past)[task.events++ % TaskTrace::kPast] = {
+      carry_.events++, now.ns(), task.next, task.detail, carry_.choices, 0, true};
+  if (counts_.counts.size() < kMostCounts) count(task);
+  add_to_hash(std::uint64_t{task.number} << 32 ^ static_cast<std::uint32_t>(task.next.call));
+  if (strategy_ != nullptr) strategy_->on_event(task);
 }
 
 void Chooser::touch(const TaskTrace& task, const PastEvent& past) {
@@ -161,7 +197,10 @@ void Chooser::count(const TaskTrace& task) {
 }
 
 Schedule Chooser::recorded() const {
-  return {{StrategyKind::kReplay, 0}, seed_, schedule_.build_tag, deviations_};
+  return {{StrategyKind::kReplay, 0, schedule_.strategy.points},
+          seed_,
+          schedule_.build_tag,
+          deviations_};
 }
 
 }  // namespace detent::trace

@@ -74,6 +74,17 @@ class Chooser {
   /// It is done, with a result as the guest sees it.
   void finish(TaskTrace& task, long result);
 
+  /// `task` comes to the point in task.next, which looks like `state`: a number that is another one whenever
+  /// the task gets on. Sets task.spinning, and tells if it should make room for others without being asked.
+  ///
+  /// A loop that waits looks the same each time, or holds a PAUSE; but a loop whose counter is in memory
+  /// looks the same, too, so an atomic instruction counts only after many times.
+  static bool spins_at_point(TaskTrace& task, std::uint64_t state);
+  /// It does what it had published there, an event without a result.
+  void pass_point(TaskTrace& task, Instant<Monotonic> now);
+  /// True once there has been a choice: before that a copy of the fork server sees nothing.
+  [[nodiscard]] bool has_chosen() const { return carry_.choices != 0; }
+
   [[nodiscard]] const Carry& carry() const { return carry_; }
   [[nodiscard]] const std::vector<Deviation>& deviations() const { return deviations_; }
   [[nodiscard]] const Schedule& schedule() const { return schedule_; }
@@ -95,7 +106,9 @@ class Chooser {
   // Answers other than 0 in one run, in the order of Choice.
   static constexpr std::uint32_t kNoLimit = ~0U;
   static constexpr std::array<std::uint32_t, kChoiceKinds> kLimits = {
-      kNoLimit, kNoLimit, kNoLimit, kNoLimit, kNoLimit, 64, 8, 8, 8, 64, 4};
+      kNoLimit, kNoLimit, kNoLimit, kNoLimit, kNoLimit, 64, 8, 8, 8, 64, 4, 8192};
+  // Programs have as many atomic words as they like.
+  static constexpr std::size_t kMostCounts = 1 << 16;
   std::uint32_t& left(Choice kind) { return left_[static_cast<std::size_t>(kind)]; }
   std::uint32_t ask(Choice kind, std::uint32_t options);
   std::uint32_t answer_by_replay(Choice kind, std::uint32_t options);

@@ -17,7 +17,7 @@ enum class Access : std::uint8_t { kNone, kRead, kWrite };
 struct Object {
   enum class Space : std::uint8_t {
     kNone,     ///< only the task itself is concerned
-    kMemory,   ///< a futex word
+    kMemory,   ///< a futex word, or that of an atomic instruction
     kStack,    ///< the same on the first task's stack; counted from its top
     kFile,     ///< an open file; id: creating task << 32 | ordinal, or the bare fd number
     kFiles,    ///< several open files (poll, select)
@@ -30,8 +30,13 @@ struct Object {
   friend bool operator==(const Object&, const Object&) = default;
 };
 
+/// What an event is that is no system call.
+inline constexpr std::int32_t kUserCode = -1;  ///< goes on, after a system call or a point
+inline constexpr std::int32_t kAtomic = -2;    ///< an atomic instruction of the program
+inline constexpr std::int32_t kPause = -3;     ///< PAUSE: it waits for another task in a loop
+
 struct Event {
-  std::int32_t call = -1;  ///< system call number; -1: on in user code, after a system call
+  std::int32_t call = kUserCode;  ///< system call number, or one of the above
   Object object;
   Access access = Access::kNone;
 };
@@ -70,6 +75,15 @@ struct PastEvent {
   bool finished = false;
 };
 
+/// The points (atomic instructions, PAUSE) that a task came by since its last system call, for telling a loop
+/// that waits for another task from one that gets something done: see chooser.h, pass_point().
+struct PointLoop {
+  std::array<std::uint64_t, 4> seen{};  ///< a ring of what its last points looked like
+  std::uint32_t next = 0;
+  std::uint32_t vain = 0;      ///< weight of those that looked as before
+  std::uint32_t in_a_row = 0;  ///< all of them
+};
+
 /// What is kept for one task; empty unless the run is recorded.
 struct TaskTrace {
   static constexpr std::size_t kPast = 20;
@@ -82,6 +96,7 @@ struct TaskTrace {
   bool spinning = false;
   std::uint32_t repeats = 0;  ///< of one fruitless call
   std::int32_t last_call = -1;
+  PointLoop points;
   std::uint64_t events = 0;  ///< of this task so far
   std::unique_ptr<std::array<PastEvent, kPast>>
       past;  ///< a ring; slot events % kPast is the oldest

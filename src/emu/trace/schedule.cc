@@ -11,6 +11,7 @@ namespace detent::trace {
 namespace {
 
 constexpr std::string_view kPrefix = "x1";
+constexpr std::string_view kAtomics = "+atomics";
 
 struct KnownStrategy {
   const char* name;
@@ -92,11 +93,24 @@ std::uint32_t crc32(std::span<const std::uint8_t> bytes) {
 
 }  // namespace
 
+Result<Points> parse_points(std::string_view text) {
+  if (text == "calls") return Points::kCalls;
+  if (text == "atomics") return Points::kAtomics;
+  return Errno{EINVAL};
+}
+
 Result<StrategyName> parse_strategy(std::string_view text) {
+  if (text.ends_with(kAtomics)) {
+    text.remove_suffix(kAtomics.size());
+    if (text.ends_with(kAtomics)) return Errno{EINVAL};
+    StrategyName strategy = TRY(parse_strategy(text));
+    strategy.points = Points::kAtomics;
+    return strategy;
+  }
   const std::string_view name = text.substr(0, text.find(':'));
   for (unsigned i = 0; i < kStrategyKinds; ++i) {
     if (name != kKnown[i].name) continue;
-    StrategyName strategy{static_cast<StrategyKind>(i), kKnown[i].parameter};
+    StrategyName strategy{static_cast<StrategyKind>(i), kKnown[i].parameter, Points::kCalls};
     if (name == text) return strategy;
     const char* end = text.data() + text.size();
     const auto parsed = std::from_chars(name.data() + name.size() + 1, end, strategy.parameter);
@@ -109,13 +123,17 @@ Result<StrategyName> parse_strategy(std::string_view text) {
 }
 
 std::string to_string(StrategyName name) {
-  const std::string text = kKnown[static_cast<unsigned>(name.kind)].name;
-  return name.parameter == 0 ? text : text + ":" + std::to_string(name.parameter);
+  std::string text = kKnown[static_cast<unsigned>(name.kind)].name;
+  if (name.parameter != 0) text += ":" + std::to_string(name.parameter);
+  if (name.points == Points::kAtomics) text += kAtomics;
+  return text;
 }
 
 std::vector<std::uint8_t> to_bytes(const Schedule& schedule) {
   std::vector<std::uint8_t> bytes;
-  put_fixed(bytes, static_cast<std::uint64_t>(schedule.strategy.kind), 1);
+  // Kinds are counted on for each kind of points: a byte below kStrategyKinds is of calls.
+  const auto points = static_cast<std::uint64_t>(schedule.strategy.points);
+  put_fixed(bytes, points * kStrategyKinds + static_cast<std::uint64_t>(schedule.strategy.kind), 1);
   put_fixed(bytes, schedule.strategy.parameter, 1);
   put_fixed(bytes, schedule.build_tag, 4);
   put_fixed(bytes, schedule.seed, 8);
@@ -131,7 +149,9 @@ std::vector<std::uint8_t> to_bytes(const Schedule& schedule) {
 Schedule from_bytes(std::span<const std::uint8_t> bytes) {
   Reader reader(bytes);
   Schedule schedule;
-  schedule.strategy.kind = static_cast<StrategyKind>(reader.byte() % kStrategyKinds);
+  const std::uint8_t first = reader.byte();
+  schedule.strategy.kind = static_cast<StrategyKind>(first % kStrategyKinds);
+  schedule.strategy.points = static_cast<Points>(first / kStrategyKinds % kPointsKinds);
   const std::uint8_t parameter = reader.byte();
   const std::uint8_t usual = kKnown[static_cast<unsigned>(schedule.strategy.kind)].parameter;
   const bool sane = parameter >= 1 && parameter <= kMaxParameter;

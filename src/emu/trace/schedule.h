@@ -34,16 +34,29 @@ enum class StrategyKind : std::uint8_t {
 };
 inline constexpr unsigned kStrategyKinds = 8;
 
+/// Where a task may be preempted.
+enum class Points : std::uint8_t {
+  kCalls,    ///< at system calls
+  kAtomics,  ///< and before atomic instructions and PAUSE
+};
+inline constexpr unsigned kPointsKinds = 2;
+
 struct StrategyName {
   StrategyKind kind = StrategyKind::kFifo;
   std::uint8_t parameter = 0;  ///< pct:d, period:d; 0 where the strategy takes none
+  Points points = Points::kCalls;
 
   friend bool operator==(const StrategyName&, const StrategyName&) = default;
 };
 
-/// "fifo", "random", "pct:3"... "pct" and "period" alone mean pct:3 and period:2; d is 1 to 99. EINVAL.
+/// "fifo", "random", "pct:3"... "pct" and "period" alone mean pct:3 and period:2; d is 1 to 99. "+atomics"
+/// behind it stands for Points::kAtomics. EINVAL.
 Result<StrategyName> parse_strategy(std::string_view text);
 std::string to_string(StrategyName name);
+/// What to_string() gives at most, with a zero behind it.
+inline constexpr std::size_t kStrategyText = 24;
+/// "calls" or "atomics". EINVAL.
+Result<Points> parse_points(std::string_view text);
 /// All names, for usage messages.
 inline constexpr const char* kStrategyNames =
     "fifo, random, pct[:D], pos, surw, period[:D], starve or replay";

@@ -74,7 +74,7 @@ class Surw final : public Strategy {
 
   // Without a profile about a third of all objects are.
   bool is_selected(const TaskTrace& task) const {
-    if (task.next.call < 0) return false;
+    if (task.next.call == kUserCode) return false;
     const std::uint64_t object = key_of(task.next.object);
     return selected_ != 0 ? object == selected_ : draw(seed_, kSelect, object) % 3 == 0;
   }

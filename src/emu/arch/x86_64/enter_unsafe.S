@@ -1,66 +1,12 @@
 // The ways into and out of the guest. Offsets: see UserStateLayout and Cpu in enter_unsafe.cc.
 
-#define S_RAX 0
-#define S_RBX 8
-#define S_RCX 16
-#define S_RDX 24
-#define S_RSI 32
-#define S_RDI 40
-#define S_RBP 48
-#define S_RSP 56
-#define S_R8 64
-#define S_R9 72
-#define S_R10 80
-#define S_R11 88
-#define S_R12 96
-#define S_R13 104
-#define S_R14 112
-#define S_R15 120
-#define S_RIP 128
-#define S_RFLAGS 136
-#define S_FS 144
-#define S_GS 152
-#define S_XSAVE 160
-#define S_FULL 168
-#define S_IRET 176
-#define S_RESUME_RIP 216
-#define S_RESUME_TARGET 224
-#define S_REGISTERS 232
-#define S_BY_HAND 240
-#define S_MXCSR 244
-
-#define CPU_CURRENT 0
-#define CPU_KERNEL_RSP 8
-#define CPU_KERNEL_FS 16
-#define CPU_XMASK 24
-#define CPU_LOADED_GS 32
-#define CPU_INTERRUPT 40
-#define CPU_FSGSBASE 44
-#define CPU_NOT_ENTERED 48
-#define CPU_VECTOR_MODE 52
-#define CPU_GUEST_RSP 64
-#define CPU_TARGET 72
-#define CPU_FAST_BUDGET 80
+#include "emu/arch/x86_64/offsets.h"
 
 // Of detent_fast_table (kernel/fast_calls_unsafe.cc).
 #define FAST_LIMIT 256
 #define FAST_IN_A_ROW 64
 
-#define MODE_XSAVE 0
-#define MODE_AVX 1
-#define MODE_AVX512 2
-
-// Rounding and exception masks as the C ABI wants them; the sticky flags below do not matter.
-#define MXCSR_CONTROL 0xffc0
-#define MXCSR_DEFAULT 0x1f80
-// TF, DF, AC.
-#define FLAGS_TO_CLEAR 0x40500
-
 #define UC_RIP 168
-
-#define SYS_arch_prctl 158
-#define ARCH_SET_GS 0x1001
-#define ARCH_SET_FS 0x1002
 
         .text
 
@@ -77,6 +23,8 @@ detent_enter_guest:
         pushq   %r15
         subq    $8, %rsp
         // rdi = the state to enter from, rsp = below the frame that .Lleave takes off.
+        .globl  detent_enter_again
+detent_enter_again:
 .Lenter:
         movq    %rsp, detent_cpu+CPU_KERNEL_RSP
         movq    %rdi, detent_cpu+CPU_CURRENT
@@ -139,6 +87,8 @@ detent_enter_begin:
         movq    S_RIP(%rcx), %rcx
         jmp     *detent_cpu+CPU_TARGET
 .Lfull_restore:
+        cmpq    $FULL_BY_JUMP, S_FULL(%rdi)
+        je      .Lrestore_and_jump
         movq    S_RAX(%rdi), %rax
         movq    S_RBX(%rdi), %rbx
         movq    S_RCX(%rdi), %rcx
@@ -156,6 +106,28 @@ detent_enter_begin:
         leaq    S_IRET(%rdi), %rsp
         movq    S_RDI(%rdi), %rdi
         iretq
+        // Every register, but rip is where detent_cpu.target says.
+.Lrestore_and_jump:
+        pushq   S_RFLAGS(%rdi)
+        popfq
+        movq    %rdi, %rcx
+        movq    S_RAX(%rcx), %rax
+        movq    S_RBX(%rcx), %rbx
+        movq    S_RDX(%rcx), %rdx
+        movq    S_RSI(%rcx), %rsi
+        movq    S_RDI(%rcx), %rdi
+        movq    S_RBP(%rcx), %rbp
+        movq    S_R8(%rcx), %r8
+        movq    S_R9(%rcx), %r9
+        movq    S_R10(%rcx), %r10
+        movq    S_R11(%rcx), %r11
+        movq    S_R12(%rcx), %r12
+        movq    S_R13(%rcx), %r13
+        movq    S_R14(%rcx), %r14
+        movq    S_R15(%rcx), %r15
+        movq    S_RSP(%rcx), %rsp
+        movq    S_RCX(%rcx), %rcx
+        jmp     *detent_cpu+CPU_TARGET
 .Lset_fs_slowly:
         movq    %rdi, %rbx
         movl    $SYS_arch_prctl, %eax
@@ -208,8 +180,9 @@ detent_enter_end:
         .globl  detent_enter_abort
 detent_enter_abort:
         movl    $1, detent_cpu+CPU_NOT_ENTERED
-        call    .Lrestore_kernel_fs
+        // Not on the guest's stack, which may be loaded already: its red zone is not ours.
         movq    detent_cpu+CPU_KERNEL_RSP, %rsp
+        call    .Lrestore_kernel_fs
         pushq   $MXCSR_DEFAULT
         ldmxcsr (%rsp)
         addq    $8, %rsp

@@ -60,6 +60,18 @@ struct UserStateLayout {
     state.full_restore_ = 0;
     state.resume_rip_ = state.resume_target_ = 0;
   }
+  static void asked_at(UserState& state, const Patch& point) {
+    state.asked_rip_ = point.site;
+    state.asked_target_ = point.point_target();
+  }
+  // The cheap way on from a point: to the moved instruction, unless something has changed meanwhile.
+  static void go_on_by_jump(UserState& state, const Patch& point) {
+    state.full_restore_ = kByJump;
+    state.resume_rip_ = point.site;
+    state.resume_target_ = point.point_target();
+  }
+  static constexpr std::uint64_t kByJump = 2;
+  static void asked_nowhere(UserState& state) { state.asked_rip_ = 0; }
   static void vectors_are_in_image(UserState& state) { state.by_hand_ = 0; }
   static bool needs_full_restore(const UserState& state) { return state.full_restore_ != 0; }
 };
@@ -77,6 +89,9 @@ extern "C" {
 detent::arch::Cpu detent_cpu;
 extern detent::arch::UserState* detent_x87_owner;
 void detent_patched_entry();
+void detent_pass_point();
+void detent_ask_at_point();
+void (*detent_point_door)() = detent_pass_point;
 void detent_enter_guest(detent::arch::UserState*);
 void detent_signal_entry(int, siginfo_t*, void*);
 void detent_restorer();
@@ -98,6 +113,7 @@ alignas(64) unsigned char landing_stack[kLandingStackSize];
 Trap landed_trap;
 CallHandler call_handler = nullptr;
 void* call_context = nullptr;
+PointHandler point_handler = nullptr;
 
 // Recorded host signals, in the order of arrival: while one is recorded, all others wait in the host. So
 // they do when the ring is full, until it has been drained: the host counts them against the sender's limit.
@@ -271,14 +287,43 @@ void save_vectors(UserState& state, const void* fpstate) {
   if (x87_is_initial(image)) image[512] &= 0xfe;
 }
 
-// The guest came back from code of ours that it must not know of. True if a system call has been made by it.
-bool hide_trampoline(UserState& state) {
+// Where the guest was when it came back.
+enum class Whereabouts : std::uint8_t { kOwnCode, kCall, kPoint };
+
+// In the trampoline of a point: before it asked, or behind that.
+Whereabouts leave_point(UserState& state, const SitePatcher::Place& place) {
+  const Patch& point = *place.patch;
+  const bool has_head = point.door == PatchDoor::kPoint;
+  const bool on_kernel_stack =
+      has_head && place.offset >= kPointOnKernelStack && place.offset < kPointHeadSize;
+  if (on_kernel_stack) state.regs.rsp = detent_cpu.guest_rsp;
+  if (place.address == point.site) UserStateLayout::asked_at(state, point);
+  return place.in_head ? Whereabouts::kPoint : Whereabouts::kOwnCode;
+}
+
+// The guest came back from code of ours that it must not know of: tells whether it is about to ask us there.
+Whereabouts hide_trampoline(UserState& state) {
   const auto place = site_patcher().original_of(state.regs.rip);
-  if (!place) return false;
+  if (!place) return Whereabouts::kOwnCode;
   state.regs.rip = place->address;
-  if (!place->in_head) return false;
+  if (place->patch->door != PatchDoor::kCall) {
+    landed_trap.point = place->patch;
+    return leave_point(state, *place);
+  }
+  if (!place->in_head) return Whereabouts::kOwnCode;
   state.regs.rcx = place->address;
   state.regs.r11 = state.regs.rflags;
+  return Whereabouts::kCall;
+}
+
+// An int3 of ours at a preemption point.
+bool trapped_at_point(UserState& state, int sig, const siginfo_t& info) {
+  if (sig != SIGTRAP || !is_synchronous(sig, info)) return false;
+  const Patch* point = site_patcher().trapped_at(state.regs.rip);
+  if (point == nullptr) return false;
+  state.regs.rip = point->site;
+  UserStateLayout::asked_at(state, *point);
+  landed_trap.point = point;
   return true;
 }
 
@@ -299,15 +344,20 @@ extern "C" void detent_landed(int sig, siginfo_t* info, void* context) {
   save_registers(state.regs, machine.gregs);
   save_vectors(state, machine.fpregs);
   state.require_full_restore();
-  const bool in_call = hide_trampoline(state);
+  UserStateLayout::asked_nowhere(state);
+  const Whereabouts where = hide_trampoline(state);
   if (sig == SIGSYS && info->si_code == kSysSeccomp) {
     landed_trap.kind = TrapKind::kSyscall;
     landed_trap.foreign_abi = info->si_arch != 0xc000003e;  // AUDIT_ARCH_X86_64
     UserStateLayout::came_from_syscall(state);
-  } else if (in_call) {
-    // A step into the trampoline, or a signal from outside: either way the call is made now.
-    landed_trap.kind = TrapKind::kSyscall;
-    if (!is_synchronous(sig, *info)) record(*info);
+  } else if (where != Whereabouts::kOwnCode) {
+    // A step into the trampoline, or a signal from outside: either way we are asked now.
+    landed_trap.kind = where == Whereabouts::kCall ? TrapKind::kSyscall : TrapKind::kPoint;
+    if (is_synchronous(sig, *info)) return;
+    record(*info);
+    set_host_mask(host_mask());
+  } else if (trapped_at_point(state, sig, *info)) {
+    landed_trap.kind = TrapKind::kPoint;
   } else if (fetched_from_patch(state, sig, *info)) {
     landed_trap.kind = TrapKind::kMoved;
   } else if (is_synchronous(sig, *info)) {
@@ -331,8 +381,12 @@ namespace detent::arch {
 void UserStateLayout::prepare(UserState& state) {
   constexpr std::uint64_t kTrapFlag = 0x100;
   if (state.regs.rflags & kTrapFlag) state.full_restore_ = 1;
+  if (state.full_restore_ == kByJump && state.regs.rip == state.resume_rip_) return;
   if (state.full_restore_ == 0) return;
-  state.iret_frame_[0] = site_patcher().resume_address(state.regs.rip);
+  state.full_restore_ = 1;
+  const bool asked = state.asked_rip_ != 0 && state.asked_rip_ == state.regs.rip;
+  state.iret_frame_[0] =
+      asked ? state.asked_target_ : site_patcher().resume_address(state.regs.rip);
   state.iret_frame_[1] = 0x33;  // __USER_CS
   state.iret_frame_[2] = state.regs.rflags;
   state.iret_frame_[3] = state.regs.rsp;
@@ -360,7 +414,19 @@ const Trap& enter_guest(UserState& state) {
 // A patched call: the state is saved, and is loaded again from the same one when this returns.
 extern "C" void detent_serve_patched(detent::arch::UserState* state) {
   using namespace detent::arch;
+  UserStateLayout::asked_nowhere(*state);
   call_handler(call_context);
+  prepare_to_enter(*state);
+}
+
+// A preemption point: rip is still in its head.
+extern "C" void detent_serve_point(detent::arch::UserState* state) {
+  using namespace detent::arch;
+  const Patch& point = site_patcher().point_behind(state->regs.rip);
+  state->regs.rip = point.site;
+  UserStateLayout::asked_at(*state, point);
+  point_handler(call_context, point);
+  if (state->regs.rip == point.site) UserStateLayout::go_on_by_jump(*state, point);
   prepare_to_enter(*state);
 }
 
@@ -372,6 +438,19 @@ std::uint32_t install_call_handler(CallHandler handler, void* context) {
   detent_cpu.patched_entry = detent_patched_entry;
   detent_cpu.vector_mode = static_cast<std::uint32_t>(UserState::vector_mode());
   return static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(&detent_cpu.patched_entry));
+}
+
+PointSlots install_point_handler(PointHandler handler) {
+  point_handler = handler;
+  const auto address = [](const auto& slot) {
+    return static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(&slot));
+  };
+  return {address(detent_cpu.guest_rsp), address(detent_cpu.kernel_rsp),
+          address(detent_point_door)};
+}
+
+void open_point_door(bool open) {
+  detent_point_door = open ? detent_ask_at_point : detent_pass_point;
 }
 
 void install_landing_pad() {

@@ -7,7 +7,8 @@
 namespace detent::arch {
 namespace {
 
-constexpr std::uint8_t kFaults = 0xf4;  // hlt: privileged
+constexpr std::uint8_t kFaults = 0xf4;      // hlt: privileged
+constexpr std::uint8_t kBreakpoint = 0xcc;  // int3
 
 // Opcodes that raise #UD in 64-bit mode on any processor, and hlt (Intel SDM vol. 2, A.3). Not those that APX
 // has taken (d5), not in and out, which a process may be given.
@@ -100,24 +101,65 @@ bool jumps_into(const Instruction& jump, std::uint64_t next, std::uint64_t begin
 
 }  // namespace
 
-std::optional<PatchPlan> plan_patch(std::uint64_t site, std::span<const std::uint8_t> code) {
-  if (code.size() < kJumpSize || code[0] != 0x0f || code[1] != 0x05) return std::nullopt;
-  PatchPlan plan;
-  plan.length = kSyscallSize;
+namespace {
+
+Instruction as_moved(const Shape& point) {
+  return {InstructionKind::kPlain, point.length, point.displacement, 0, 0};
+}
+
+bool is_point(std::span<const std::uint8_t> code) {
+  const std::optional<Shape> shape = shape_of(code);
+  return shape && shape->point != PointKind::kNone;
+}
+
+// Adds to `plan` what has to move until there is room for a jump. False if it can't.
+bool fill_plan(PatchPlan& plan, std::span<const std::uint8_t> code) {
   bool ended = false;
   while (plan.length < kJumpSize) {
-    if (plan.count == PatchPlan::kMaxMoved) return std::nullopt;
-    const std::optional<Instruction> next = decode(code.subspan(plan.length));
-    if (!next || (ended && next->kind != InstructionKind::kPadding)) return std::nullopt;
+    if (plan.count == PatchPlan::kMaxMoved) return false;
+    const std::span<const std::uint8_t> rest = code.subspan(plan.length);
+    const std::optional<Instruction> next = decode(rest);
+    if (!next || (ended && next->kind != InstructionKind::kPadding)) return false;
     plan.starts = static_cast<std::uint8_t>(plan.starts | 1U << plan.length);
     plan.moved[plan.count++] = *next;
     plan.length = static_cast<std::uint8_t>(plan.length + next->length);
     ended = ended || ends_flow(next->kind);
   }
-  std::uint64_t next = site + kSyscallSize;
+  return true;
+}
+
+// `next`: the address of the first moved instruction.
+bool jumps_into_itself(const PatchPlan& plan, std::uint64_t site, std::uint64_t next) {
   for (std::size_t i = 0; i < plan.count; ++i) {
     next += plan.moved[i].length;
-    if (jumps_into(plan.moved[i], next, site, site + plan.length)) return std::nullopt;
+    if (jumps_into(plan.moved[i], next, site, site + plan.length)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<PatchPlan> plan_patch(std::uint64_t site, std::span<const std::uint8_t> code) {
+  if (code.size() < kJumpSize || code[0] != 0x0f || code[1] != 0x05) return std::nullopt;
+  PatchPlan plan;
+  plan.length = kSyscallSize;
+  if (!fill_plan(plan, code) || jumps_into_itself(plan, site, site + kSyscallSize)) {
+    return std::nullopt;
+  }
+  return plan;
+}
+
+std::optional<PatchPlan> plan_point(std::uint64_t site, std::span<const std::uint8_t> code,
+                                    const Shape& point) {
+  if (code.size() < point.length) return std::nullopt;
+  PatchPlan plan;
+  plan.moved[plan.count++] = as_moved(point);
+  plan.length = point.length;
+  if (!fill_plan(plan, code) || jumps_into_itself(plan, site, site)) return std::nullopt;
+  std::size_t at = point.length;
+  for (std::size_t i = 1; i < plan.count; ++i) {
+    if (is_point(code.subspan(at))) return std::nullopt;
+    at += plan.moved[i].length;
   }
   return plan;
 }
@@ -146,6 +188,7 @@ std::optional<std::uint64_t> first_safe_place(const PatchPlan& plan, std::uint64
 }
 
 std::optional<std::uint64_t> Patch::moved_to(std::uint64_t address) const {
+  if (address == site) return std::nullopt;
   for (std::size_t i = 0; i < count; ++i) {
     if (site + moves[i].from == address) return trampoline + moves[i].to;
   }
@@ -161,15 +204,52 @@ std::uint64_t Patch::original_of(std::uint64_t address) const {
   return site + moves[last].from;
 }
 
-std::optional<Patch> make_patch(const PatchPlan& plan, std::uint64_t site,
-                                std::span<const std::uint8_t> code, std::uint64_t trampoline,
-                                std::uint32_t entry) {
+namespace {
+
+Patch patch_for(const PatchPlan& plan, std::uint64_t site, std::span<const std::uint8_t> code,
+                std::uint64_t trampoline, PatchDoor door) {
   Patch patch;
+  patch.door = door;
   patch.site = site;
   patch.trampoline = trampoline;
   patch.length = plan.length;
   patch.count = plan.count;
   std::ranges::copy(code.first(plan.length), patch.original.begin());
+  return patch;
+}
+
+// The moved instructions, the first of which was at site + `from`, and the way back.
+void write_all_moved(Writer& out, Patch& patch, const PatchPlan& plan,
+                     std::span<const std::uint8_t> code, std::uint8_t from) {
+  bool ended = false;
+  for (std::size_t i = 0; i < plan.count; ++i) {
+    patch.moves[i] = {from, out.size()};
+    write_moved(out, plan.moved[i], patch.site + from, code.subspan(from));
+    from = static_cast<std::uint8_t>(from + plan.moved[i].length);
+    ended = ended || ends_flow(plan.moved[i].kind);
+  }
+  patch.moves[plan.count] = {from, out.size()};
+  if (ended) return;
+  out.opcode(0xe9);
+  out.relative(patch.site + plan.length);
+}
+
+// False if the trampoline is out of reach.
+bool replace_by_jump(Patch& patch) {
+  const std::optional<std::int32_t> distance = reach(patch.site + kJumpSize, patch.trampoline);
+  if (!distance) return false;
+  patch.replacement.fill(kFaults);
+  patch.replacement[0] = 0xe9;
+  std::memcpy(&patch.replacement[1], &*distance, sizeof(*distance));
+  return true;
+}
+
+}  // namespace
+
+std::optional<Patch> make_patch(const PatchPlan& plan, std::uint64_t site,
+                                std::span<const std::uint8_t> code, std::uint64_t trampoline,
+                                std::uint32_t entry) {
+  Patch patch = patch_for(plan, site, code, trampoline, PatchDoor::kCall);
   Writer out(patch);
   out.opcode(0x48, 0x8d, 0x0d);
   out.relative(site + kSyscallSize);
@@ -177,24 +257,46 @@ std::optional<Patch> make_patch(const PatchPlan& plan, std::uint64_t site,
   out.relative(trampoline + kHeadSize);
   out.opcode(0xff, 0x24, 0x25);
   out.word(entry);
-  std::uint8_t from = kSyscallSize;
-  bool ended = false;
-  for (std::size_t i = 0; i < plan.count; ++i) {
-    patch.moves[i] = {from, out.size()};
-    write_moved(out, plan.moved[i], site + from, code.subspan(from));
-    from = static_cast<std::uint8_t>(from + plan.moved[i].length);
-    ended = ended || ends_flow(plan.moved[i].kind);
-  }
-  patch.moves[plan.count] = {from, out.size()};
-  if (!ended) {
-    out.opcode(0xe9);
-    out.relative(site + plan.length);
-  }
-  const std::optional<std::int32_t> distance = reach(site + kJumpSize, trampoline);
-  if (out.failed() || !distance) return std::nullopt;
-  patch.replacement.fill(kFaults);
-  patch.replacement[0] = 0xe9;
-  std::memcpy(&patch.replacement[1], &*distance, sizeof(*distance));
+  write_all_moved(out, patch, plan, code, kSyscallSize);
+  if (out.failed() || !replace_by_jump(patch)) return std::nullopt;
+  return patch;
+}
+
+std::optional<Patch> make_point_patch(const PatchPlan& plan, std::uint64_t site,
+                                      std::span<const std::uint8_t> code, const Shape& point,
+                                      std::uint64_t trampoline, const PointSlots& slots,
+                                      std::uint32_t number) {
+  Patch patch = patch_for(plan, site, code, trampoline, PatchDoor::kPoint);
+  patch.shape = point;
+  Writer out(patch);
+  out.opcode(0x48, 0x89, 0x24, 0x25);
+  out.word(slots.guest_rsp);
+  out.opcode(0x48, 0x8b, 0x24, 0x25);
+  out.word(slots.kernel_rsp);
+  out.opcode(0xff, 0x14, 0x25);
+  out.word(slots.door);
+  out.opcode(0x48, 0x8b, 0x24, 0x25);
+  out.word(slots.guest_rsp);
+  write_all_moved(out, patch, plan, code, 0);
+  if (out.failed() || out.size() > kPointNumber || !replace_by_jump(patch)) return std::nullopt;
+  std::memcpy(&patch.code[kPointNumber], &number, sizeof(number));
+  return patch;
+}
+
+std::optional<Patch> make_trap_patch(std::uint64_t site, std::span<const std::uint8_t> code,
+                                     const Shape& point, std::uint64_t trampoline) {
+  if (code.size() < point.length) return std::nullopt;
+  PatchPlan plan;
+  plan.moved[plan.count++] = as_moved(point);
+  plan.length = point.length;
+  Patch patch = patch_for(plan, site, code, trampoline, PatchDoor::kTrapPoint);
+  patch.shape = point;
+  Writer out(patch);
+  write_all_moved(out, patch, plan, code, 0);
+  if (out.failed()) return std::nullopt;
+  // What is behind the first byte stays: whoever jumps behind a prefix finds it there.
+  patch.length = 1;
+  patch.replacement[0] = kBreakpoint;
   return patch;
 }
 

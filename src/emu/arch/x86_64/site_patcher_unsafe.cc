@@ -15,6 +15,33 @@
 extern "C" long detent_copy(void* to, const void* from, std::size_t size);
 
 namespace detent::arch {
+
+// Writes past the protection, as a debugger does: the mapping and what the guest sees of it stay as they are.
+class TextWriter {
+ public:
+  TextWriter() {
+    const Result<long> fd =
+        host_call(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDWR | O_CLOEXEC, 0);
+    if (fd.ok()) fd_ = fd.value();
+  }
+  ~TextWriter() {
+    if (fd_ >= 0) host_call(SYS_close, fd_).value();
+  }
+  TextWriter(const TextWriter&) = delete;
+  TextWriter& operator=(const TextWriter&) = delete;
+  [[nodiscard]] bool write(std::uint64_t address, std::span<const std::uint8_t> bytes) const {
+    if (fd_ < 0) return false;
+    const auto size = static_cast<std::int64_t>(bytes.size());
+    const Result<long> written =
+        host_call(SYS_pwrite64, fd_, static_cast<const void*>(bytes.data()), size,
+                  static_cast<std::int64_t>(address));
+    return written.ok() && written.value() == size;
+  }
+
+ private:
+  std::int64_t fd_ = -1;
+};
+
 namespace {
 
 constexpr unsigned kRefused = ~0U;
@@ -27,17 +54,6 @@ constexpr std::uint64_t kUserEnd = 0x7ffffffff000;
 
 bool read_text(std::uint64_t address, std::span<std::uint8_t> to) {
   return detent_copy(to.data(), reinterpret_cast<const void*>(address), to.size()) == 0;
-}
-
-// Past the protection, as a debugger writes: the mapping and what the guest sees of it stay as they are.
-bool write_text(std::uint64_t address, std::span<const std::uint8_t> bytes) {
-  const Result<long> fd = host_call(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDWR | O_CLOEXEC, 0);
-  if (!fd.ok()) return false;
-  const Result<long> written =
-      host_call(SYS_pwrite64, fd.value(), static_cast<const void*>(bytes.data()),
-                static_cast<std::int64_t>(bytes.size()), static_cast<std::int64_t>(address));
-  host_call(SYS_close, fd.value()).value();
-  return written.ok() && written.value() == static_cast<long>(bytes.size());
 }
 
 bool holds(std::uint64_t address, std::span<const std::uint8_t> bytes) {
@@ -147,30 +163,108 @@ bool SitePatcher::patch(std::uint64_t site) {
   if (!read_text(site, code)) return false;
   const std::optional<PatchPlan> plan = plan_patch(site, code);
   if (!plan) return false;
-  const auto next = sites_.upper_bound(site);
-  const bool overlaps = (next != sites_.end() && next->first < site + plan->length) || at(site);
-  if (overlaps) return false;
+  if (overlaps(site, plan->length)) return false;
   const std::optional<std::uint64_t> place = find_place(*plan, site);
   if (!place) return false;
   const std::optional<Patch> patch = make_patch(*plan, site, code, *place, entry_);
-  if (!patch || !write_text(*place, patch->code) || !write_text(site, replacement_of(*patch))) {
-    return false;
-  }
-  trampolines_.emplace(*place, *patch);
-  sites_.emplace(site, *place);
+  return patch && carry_out(TextWriter(), *patch);
+}
+
+bool SitePatcher::overlaps(std::uint64_t site, std::size_t length) const {
+  const auto next = sites_.upper_bound(site);
+  return (next != sites_.end() && next->first < site + length) || at(site) != nullptr;
+}
+
+bool SitePatcher::carry_out(const TextWriter& writer, const Patch& patch) {
+  if (!writer.write(patch.trampoline, patch.code)) return false;
+  if (!writer.write(patch.site, replacement_of(patch))) return false;
+  trampolines_.emplace(patch.trampoline, patch);
+  sites_.emplace(patch.site, patch.trampoline);
   return true;
+}
+
+void SitePatcher::add_points(std::span<const Point> points, const PointSlots& slots,
+                             const Policy& policy) {
+  if (!policy_ || suspended_) return;
+  const TextWriter writer;
+  for (const Point& point : points) {
+    const std::uint64_t site = point.function + point.found.offset;
+    const Mapping* mapping = mapping_of(site);
+    if (mapping == nullptr || !mapping->patchable) continue;
+    const std::uint64_t offset = mapping->file_offset + (site - mapping->range.begin);
+    if (!policy(mapping->path, offset)) continue;
+    std::array<std::uint8_t, kSiteWindow> bytes{};
+    const std::span<std::uint8_t> code(
+        bytes.data(), std::min<std::uint64_t>(bytes.size(), mapping->range.end - site));
+    if (!read_text(site, code)) continue;
+    const std::optional<Patch> patch = patch_of(point, code, slots);
+    if (!patch || !carry_out(writer, *patch)) continue;
+    const bool by_jump = patch->door == PatchDoor::kPoint;
+    ++(by_jump ? point_counts_.jumps : point_counts_.traps);
+    if (by_jump) points_.push_back(&trampolines_.at(patch->trampoline));
+  }
+}
+
+// By jump if that is possible, else by int3.
+std::optional<Patch> SitePatcher::patch_of(const Point& point, std::span<const std::uint8_t> code,
+                                           const PointSlots& slots) {
+  const std::uint64_t site = point.function + point.found.offset;
+  const Shape& shape = point.found.shape;
+  const auto plan = point.found.entered_inside ? std::nullopt : plan_point(site, code, shape);
+  if (plan && !overlaps(site, plan->length)) {
+    const std::optional<std::uint64_t> place = find_place(*plan, site);
+    const auto number = static_cast<std::uint32_t>(points_.size());
+    if (place) {
+      auto patch = make_point_patch(*plan, site, code, shape, *place, slots, number);
+      if (patch) return patch;
+    }
+  }
+  if (overlaps(site, 1)) return std::nullopt;
+  const std::optional<std::uint64_t> place = find_place({}, site);
+  return place ? make_trap_patch(site, code, shape, *place) : std::nullopt;
+}
+
+const Patch& SitePatcher::point_behind(std::uint64_t return_address) const {
+  const std::uint64_t trampoline = return_address - kPointAsked;
+  std::uint32_t number = 0;
+  std::memcpy(&number, reinterpret_cast<const void*>(trampoline + kPointNumber), sizeof(number));
+  return *points_[number];
+}
+
+const Patch* SitePatcher::trapped_at(std::uint64_t address) const {
+  const auto site = sites_.find(address - 1);
+  if (site == sites_.end()) return nullptr;
+  const Patch& patch = trampolines_.at(site->second);
+  const bool is_ours =
+      patch.door == PatchDoor::kTrapPoint && holds(patch.site, replacement_of(patch));
+  return is_ours ? &patch : nullptr;
 }
 
 std::optional<std::uint64_t> SitePatcher::find_place(const PatchPlan& plan, std::uint64_t site) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     for (const AddressRange& region : regions_) {
-      auto place = first_safe_place(plan, site, region.begin, region.end);
-      while (place && trampolines_.contains(*place)) {
-        place = first_safe_place(plan, site, *place + kTrampolineSize, region.end);
-      }
-      if (place) return place;
+      const std::optional<std::uint64_t> place = find_place_in(region, plan, site);
+      if (!place) continue;
+      next_place_ = *place + kTrampolineSize;
+      return place;
     }
     if (attempt == 1 || !add_region(site)) break;
+  }
+  return std::nullopt;
+}
+
+// From where the last one was found on, then from the start: places are many, and looked for in thousands.
+std::optional<std::uint64_t> SitePatcher::find_place_in(const AddressRange& region,
+                                                        const PatchPlan& plan,
+                                                        std::uint64_t site) const {
+  const bool inside = next_place_ > region.begin && next_place_ < region.end;
+  const std::uint64_t middle = inside ? next_place_ : region.begin;
+  for (const AddressRange part : {AddressRange{middle, region.end}, {region.begin, middle}}) {
+    auto place = first_safe_place(plan, site, part.begin, part.end);
+    while (place && trampolines_.contains(*place)) {
+      place = first_safe_place(plan, site, *place + kTrampolineSize, part.end);
+    }
+    if (place) return place;
   }
   return std::nullopt;
 }
@@ -239,7 +333,7 @@ void SitePatcher::restore(std::uint64_t begin, std::uint64_t end) {
   for_sites(begin, end, [](const Patch& patch) {
     // Not where the guest has written in the meantime.
     if (holds(patch.site, replacement_of(patch))) {
-      write_text(patch.site, {patch.original.data(), patch.length});
+      static_cast<void>(TextWriter().write(patch.site, {patch.original.data(), patch.length}));
     }
   });
 }
@@ -270,8 +364,14 @@ std::optional<SitePatcher::Place> SitePatcher::original_of(std::uint64_t address
   --found;
   const Patch& patch = found->second;
   if (address >= patch.trampoline + kTrampolineSize) return std::nullopt;
-  const bool in_head = address < patch.trampoline + kHeadSize;
-  return Place{in_head, in_head ? patch.site + kSyscallSize : patch.original_of(address)};
+  const std::uint64_t offset = address - patch.trampoline;
+  if (patch.door != PatchDoor::kCall) {
+    const bool asks = patch.door == PatchDoor::kPoint && offset < kPointAsked;
+    return Place{asks, patch.original_of(address), &patch, offset};
+  }
+  const bool in_head = offset < kHeadSize;
+  return Place{in_head, in_head ? patch.site + kSyscallSize : patch.original_of(address), &patch,
+               offset};
 }
 
 }  // namespace detent::arch

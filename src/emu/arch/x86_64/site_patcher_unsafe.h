@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "emu/arch/x86_64/patch_plan.h"
+#include "emu/arch/x86_64/point_finder.h"
 
 namespace detent::arch {
 
@@ -23,6 +24,8 @@ struct AddressRange {
   std::uint64_t begin;
   std::uint64_t end;
 };
+
+class TextWriter;
 
 class SitePatcher {
  public:
@@ -53,10 +56,32 @@ class SitePatcher {
 
   /// What an address in a trampoline stands for.
   struct Place {
-    bool in_head;           ///< the system call is about to be made
-    std::uint64_t address;  ///< of the original text; in the head, the system call's return address
+    /// The system call is about to be made, or the kernel to be asked at the preemption point.
+    bool in_head;
+    std::uint64_t address;  ///< of the original text; in a call's head, the call's return address
+    const Patch* patch;
+    std::uint64_t offset;  ///< in the trampoline
   };
   [[nodiscard]] std::optional<Place> original_of(std::uint64_t address) const;
+
+  /// A preemption point of a function that is mapped at `function`.
+  struct Point {
+    std::uint64_t function;
+    FoundPoint found;
+  };
+  /// Makes all of them ask the kernel, as far as that can be, where `policy` allows it. Those in memory
+  /// that may not be patched are left alone.
+  void add_points(std::span<const Point> points, const PointSlots& slots, const Policy& policy);
+  /// The point whose head called the door and gave it this return address.
+  [[nodiscard]] const Patch& point_behind(std::uint64_t return_address) const;
+  /// The point whose int3 was executed, with `address` behind it; null if it was not one of ours.
+  [[nodiscard]] const Patch* trapped_at(std::uint64_t address) const;
+  /// Points by jump, and by int3.
+  struct PointCounts {
+    std::size_t jumps = 0;
+    std::size_t traps = 0;
+  };
+  [[nodiscard]] const PointCounts& point_counts() const { return point_counts_; }
 
   /// Memory of ours near the guest's text. A guest's mapping may not touch it.
   [[nodiscard]] std::span<const AddressRange> regions() const { return regions_; }
@@ -74,7 +99,13 @@ class SitePatcher {
   const Mapping* mapping_of(std::uint64_t address);
   bool patch(std::uint64_t site);
   std::optional<std::uint64_t> find_place(const PatchPlan& plan, std::uint64_t site);
+  std::optional<std::uint64_t> find_place_in(const AddressRange& region, const PatchPlan& plan,
+                                             std::uint64_t site) const;
   bool add_region(std::uint64_t site);
+  [[nodiscard]] bool overlaps(std::uint64_t site, std::size_t length) const;
+  std::optional<Patch> patch_of(const Point& point, std::span<const std::uint8_t> code,
+                                const PointSlots& slots);
+  bool carry_out(const TextWriter& writer, const Patch& patch);
   template <class Visit>
   void for_sites(std::uint64_t begin, std::uint64_t end, Visit visit);
 
@@ -86,6 +117,9 @@ class SitePatcher {
   std::map<std::uint64_t, std::uint64_t> sites_;  // site to trampoline
   std::vector<AddressRange> regions_;
   std::vector<Mapping> mappings_;
+  std::vector<const Patch*> points_;  // by number
+  PointCounts point_counts_;
+  std::uint64_t next_place_ = 0;  // where to look first for a point's trampoline
 };
 
 /// The process's own.

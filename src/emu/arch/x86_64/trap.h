@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdint>
 
+#include "emu/arch/x86_64/patch_plan.h"
 #include "emu/arch/x86_64/user_state.h"
 
 namespace detent::arch {
@@ -12,6 +13,7 @@ enum class TrapKind : std::uint32_t {
   kSyscall,    ///< a system call; number in regs.rax, rip behind the instruction
   kFault,      ///< a synchronous host signal (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP); see `info`
   kInterrupt,  ///< a host signal was recorded (interrupts.h); the guest's registers are untouched
+  kPoint,      ///< at a preemption point, whose instruction is not executed yet; see `point`
   kMoved,  ///< the guest jumped to an instruction that a patch has moved: enter again by full restore
 };
 
@@ -20,6 +22,7 @@ struct Trap {
   bool foreign_abi = false;       ///< a system call by int 0x80 or with an x32 number
   siginfo_t info{};               ///< for kFault
   std::uint64_t error_code = 0;   ///< for kFault: the processor's error code (REG_ERR)
+  const Patch* point = nullptr;   ///< for kPoint
   std::uint64_t trap_number = 0;  ///< for kFault: the processor's vector (REG_TRAPNO)
 };
 
@@ -35,6 +38,14 @@ const Trap& enter_guest(UserState& state);
 using CallHandler = void (*)(void* context);
 /// Opens the door for patched call sites. Returns the address of the pointer to jump through.
 std::uint32_t install_call_handler(CallHandler handler, void* context);
+
+/// Asks what shall happen at a preemption point of the task that runs, whose UserState is as after a kPoint
+/// trap.
+using PointHandler = void (*)(void* context, const Patch& point);
+/// Opens the door for preemption points, with the context of the call handler. Closed at first.
+PointSlots install_point_handler(PointHandler handler);
+/// While the door is closed, points that are jumps go on at once; those by int3 come as kPoint all the same.
+void open_point_door(bool open);
 
 /// True if `address` lies in the kernel image's text.
 bool in_kernel_text(std::uint64_t address);

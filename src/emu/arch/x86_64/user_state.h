@@ -66,7 +66,7 @@ class UserState {
   void registers_to_image() const;
 
   unsigned char* xsave_;
-  std::uint64_t full_restore_ = 1;
+  std::uint64_t full_restore_ = 1;  // 2: by jump to resume_target_, at a preemption point
   std::uint64_t iret_frame_[5] = {};
   // A patched call leaves rip at its return address in the original text, and continues in a trampoline.
   std::uint64_t resume_rip_ = 0;
@@ -77,6 +77,10 @@ class UserState {
   unsigned char* registers_;
   mutable std::uint32_t by_hand_ = 0;
   std::uint32_t mxcsr_ = 0;
+  // The preemption point at which the kernel has been asked, and where its instruction is now: entering
+  // there, the guest is not asked again.
+  std::uint64_t asked_rip_ = 0;
+  std::uint64_t asked_target_ = 0;
 };
 
 }  // namespace detent::arch

@@ -85,6 +85,31 @@ TEST_CASE("a task that spins lets the others go first", "[chooser]") {
   }
 }
 
+TEST_CASE("a loop at points spins, and one that gets on does not", "[chooser]") {
+  TaskTrace waits;
+  waits.next.call = kPause;
+  int turns = 0;
+  while (!Chooser::spins_at_point(waits, 1)) REQUIRE(++turns < 8);
+  CHECK(waits.spinning);
+  // The lock is free at last.
+  waits.next.call = kAtomic;
+  CHECK(!Chooser::spins_at_point(waits, 2));
+  CHECK(!waits.spinning);
+
+  TaskTrace fails;
+  fails.next.call = kAtomic;
+  turns = 0;
+  while (!Chooser::spins_at_point(fails, 7)) REQUIRE(++turns < 100);
+
+  TaskTrace counts;
+  counts.next.call = kAtomic;
+  int given_way = 0;
+  for (std::uint64_t state = 1; state <= 10000; ++state) {
+    given_way += Chooser::spins_at_point(counts, state) ? 1 : 0;
+  }
+  CHECK(given_way == 1);  // others are not kept waiting for ever
+}
+
 TEST_CASE("what was taken down is answered again", "[chooser]") {
   World world(schedule_of("random", 9));
   for (int i = 0; i < 300; ++i) {

@@ -57,6 +57,17 @@ TEST_CASE("every byte string is a schedule, and its encoding means the same") {
   REQUIRE(from_bytes({}).strategy.kind == StrategyKind::kReplay);
 }
 
+TEST_CASE("points are part of a schedule, and strings without them mean calls") {
+  Schedule schedule = example();
+  const std::vector<std::uint8_t> before = to_bytes(schedule);
+  REQUIRE(before[0] == 0);
+  schedule.strategy.points = Points::kAtomics;
+  REQUIRE(from_bytes(to_bytes(schedule)) == schedule);
+  REQUIRE(from_text(to_text(schedule)).value().strategy.points == Points::kAtomics);
+  REQUIRE(from_bytes(before).strategy.points == Points::kCalls);
+  REQUIRE(to_string(schedule.strategy) == "replay+atomics");
+}
+
 TEST_CASE("a typing error is noticed") {
   const std::string text = to_text(example());
   REQUIRE(from_text("").error() == Errno{EINVAL});
@@ -90,12 +101,14 @@ TEST_CASE("base58 keeps bytes of any length, zeros at the front too") {
 }
 
 TEST_CASE("strategies have names") {
-  for (const char* name :
-       {"fifo", "random", "pct:5", "pos", "surw", "period:1", "starve", "replay"}) {
+  for (const char* name : {"fifo", "random", "pct:5", "pos", "surw", "period:1", "starve", "replay",
+                           "pos+atomics", "period:99+atomics"}) {
+    REQUIRE(std::string(name).size() < kStrategyText);
     REQUIRE(to_string(parse_strategy(name).value()) == name);
   }
   REQUIRE(to_string(parse_strategy("pct").value()) == "pct:3");
-  for (const char* name : {"", "pc", "pct:", "pct:0", "pct:100", "pct:3x", "random:2", "fifo "}) {
+  for (const char* name : {"", "pc", "pct:", "pct:0", "pct:100", "pct:3x", "random:2", "fifo ",
+                           "+atomics", "pos+", "pos+atomics+atomics"}) {
     CAPTURE(name);
     REQUIRE_FALSE(parse_strategy(name).ok());
   }
