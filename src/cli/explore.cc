@@ -100,9 +100,30 @@ bool find_own_shard(const ExploreOptions& options, Shard& shard, std::string& pr
   return found || problem.empty();
 }
 
+bool preempts_at_atomics(const std::string& strategy) {
+  return strategy == "auto" || strategy.ends_with("+atomics");
+}
+
+// --strategy and --points as one word.
+bool strategy_of(const ExploreOptions& options, std::string& strategy, std::string& problem) {
+  strategy = options.strategy;
+  const bool drawn = options.points.empty() || options.points == "auto";
+  if (!drawn && options.points != "calls" && options.points != "atomics") {
+    problem = fmt::format("--points={}: expected auto, calls or atomics", options.points);
+    return false;
+  }
+  if (strategy == "auto") {
+    if (!drawn) strategy += "+" + options.points;
+    return true;
+  }
+  if (options.points == "atomics" && !preempts_at_atomics(strategy)) strategy += "+atomics";
+  if (strategy_is_known(strategy)) return true;
+  problem = fmt::format("--strategy={}: no such strategy", options.strategy);
+  return false;
+}
+
 bool make_spec(const ExploreOptions& options, CampaignSpec& spec, std::string& problem) {
   constexpr std::uint64_t kDefaultCount = 1000;
-  spec.strategy = options.strategy;
   spec.master = options.seed;
   spec.until_failure = options.until_failure;
   if (options.count > 0) {
@@ -110,11 +131,8 @@ bool make_spec(const ExploreOptions& options, CampaignSpec& spec, std::string& p
   } else if (options.time_budget.empty() && !options.until_failure) {
     spec.schedules = kDefaultCount;
   }
-  if (spec.strategy != "auto" && !strategy_is_known(spec.strategy)) {
-    problem = fmt::format("--strategy={}: no such strategy", spec.strategy);
-    return false;
-  }
-  return parse_span("--time-budget", options.time_budget, spec.time_budget_ns, problem) &&
+  return strategy_of(options, spec.strategy, problem) &&
+         parse_span("--time-budget", options.time_budget, spec.time_budget_ns, problem) &&
          find_own_shard(options, spec.shard, problem);
 }
 
@@ -122,8 +140,9 @@ int explore_command(const ExploreOptions& options, const std::vector<std::string
   Session session;
   CampaignSpec spec;
   std::string problem;
-  if (!make_spec(options, spec, problem) ||
-      !open_session(options, guest, true, spec.master, session, problem)) {
+  if (!make_spec(options, spec, problem)) return usage(problem);
+  session.program.points = preempts_at_atomics(spec.strategy);
+  if (!open_session(options, guest, true, spec.master, session, problem)) {
     return usage(problem);
   }
   ProgressBar progress(options.quiet);
@@ -169,6 +188,7 @@ bool open_for_schedule(const ExploreOptions& options, const std::vector<std::str
   const auto read = read_schedule(options.schedule, problem);
   if (!read) return false;
   plan = *read;
+  session.program.points = preempts_at_atomics(plan.strategy);
   return open_session(options, guest, use_server, plan.seed, session, problem);
 }
 
@@ -224,14 +244,17 @@ int shrink_command(const ExploreOptions& options, const std::vector<std::string>
 int verify_command(const ExploreOptions& options, const std::vector<std::string>& guest) {
   constexpr std::uint64_t kDefaultCount = 100;
   Session session;
-  Plan plan{options.strategy == "auto" ? "random" : options.strategy, options.seed, {}};
+  Plan plan{"random", options.seed, {}};
   std::string problem;
+  if (options.strategy != "auto" || !options.points.empty()) {
+    ExploreOptions chosen = options;
+    if (chosen.strategy == "auto") chosen.strategy = "random";
+    if (!strategy_of(chosen, plan.strategy, problem)) return usage(problem);
+  }
   if (!options.schedule.empty()) {
     const auto read = read_schedule(options.schedule, problem);
     if (!read) return usage(problem);
     plan = *read;
-  } else if (!strategy_is_known(plan.strategy)) {
-    return usage(fmt::format("--strategy={}: no such strategy", plan.strategy));
   }
   if (!open_session(options, guest, false, plan.seed, session, problem)) return usage(problem);
   const std::uint64_t wanted = options.count > 0 ? options.count : kDefaultCount;
@@ -306,6 +329,9 @@ void ExploreCommands::add_to(CLI::App& app) {
       app.add_subcommand("explore", "search schedules: detent explore [options] -- PROG ARGS");
   explore->add_option("-n", options.count, "schedules of all shards together (default 1000)");
   explore->add_option("--strategy", options.strategy, "auto (default), or one of 'detent run'");
+  explore->add_option("--points", options.points,
+                      "where tasks may be preempted: auto (default: half of the schedules of "
+                      "auto at atomic instructions, too), calls, or atomics");
   explore->add_option("--seed", options.seed, "master seed: schedule i has seed H(seed, i)");
   explore->add_option("--time-budget", options.time_budget, "host time for the search");
   explore->add_flag("--until-failure", options.until_failure, "stop at the first failure");
@@ -321,6 +347,7 @@ void ExploreCommands::add_to(CLI::App& app) {
   verify = app.add_subcommand("verify", "run one schedule many times; all runs must be the same");
   verify->add_option("-n", options.count, "runs (default 100)");
   verify->add_option("--strategy", options.strategy, "default: random");
+  verify->add_option("--points", options.points, "calls (default), or atomics");
   verify->add_option("--seed", options.seed, "seed of the schedule");
   verify->add_option("--schedule", options.schedule, "a schedule or a file with one");
   explain = app.add_subcommand("explain", "tell at which choice a failing schedule is lost");

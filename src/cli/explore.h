@@ -11,6 +11,7 @@ namespace detent::cli {
 struct ExploreOptions {
   // What to run, and how.
   std::string strategy = "auto";
+  std::string points;  ///< empty: what `strategy` says
   std::uint64_t seed = 0;
   std::uint64_t count = 0;  ///< 0: the command's default
   int jobs = 0;             ///< 0: one a processor

@@ -63,7 +63,7 @@ class Explainer {
     for (std::uint32_t i = 0; i < spec_.samples; ++i) {
       // The guest's random bytes stay those of the failing run.
       const Deviations list = resampled(failing_, choices, schedule_seed(choices, i));
-      requests.push_back({{kReplay, seed_, list}, true, true});
+      requests.push_back({{failing_.replay, seed_, list}, true, true});
     }
     CurvePoint point{choices, 0, 0};
     for (const Outcome& outcome : run_all(runner_, requests)) {

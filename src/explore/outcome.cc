@@ -111,6 +111,7 @@ bool read_report(std::string_view text_of_report, Outcome& outcome) {
   outcome.trace_hash = text(report, "trace_hash");
   outcome.schedule = text(report, "schedule");
   outcome.deviations = deviations_of(report);
+  outcome.replay = text(report, "strategy").ends_with("+atomics") ? kReplayAtomics : kReplay;
   outcome.report = text_of_report;
   return true;
 }

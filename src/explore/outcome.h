@@ -36,11 +36,12 @@ struct Outcome {
   std::uint32_t choices = 0;
   std::string trace_hash;  ///< hex; empty where the run left no report (kHang)
   Deviations deviations;
-  std::string schedule;   ///< the text that `detent replay` takes
-  std::string report;     ///< the kernel's report as it came, JSON; empty if there is none
-  std::string output;     ///< the guest's stdout, where it was kept
-  std::string errors;     ///< the guest's stderr, where it was kept
-  std::string complaint;  ///< for kBroken and kDivergence: what detent said
+  std::string replay = kReplay;  ///< the strategy that replays `deviations`
+  std::string schedule;          ///< the text that `detent replay` takes
+  std::string report;            ///< the kernel's report as it came, JSON; empty if there is none
+  std::string output;            ///< the guest's stdout, where it was kept
+  std::string errors;            ///< the guest's stderr, where it was kept
+  std::string complaint;         ///< for kBroken and kDivergence: what detent said
 };
 
 /// What a person calls it: "deadlock", "exit status 3", "signal 6 (SIGABRT)".

@@ -18,8 +18,11 @@ using Deviations = std::vector<Deviation>;  ///< ascending by index
 
 /// Answers choices from a list of deviations, and those that are not in it with option 0.
 inline constexpr const char* kReplay = "replay";
+/// The same where tasks may be preempted at atomic instructions, too.
+inline constexpr const char* kReplayAtomics = "replay+atomics";
 
-/// `seed` feeds the strategy and the guest's random bytes. Deviations are for kReplay only.
+/// `seed` feeds the strategy and the guest's random bytes. Deviations are for kReplay and kReplayAtomics
+/// only.
 struct Plan {
   std::string strategy = "fifo";
   std::uint64_t seed = 0;

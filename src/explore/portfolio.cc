@@ -26,12 +26,15 @@ std::string drawn(std::uint64_t seed) {
 std::string strategy_for(const std::string& wanted, std::uint64_t index, std::uint64_t seed,
                          const KnowsStrategy& knows) {
   if (index == 0) return "fifo";
-  if (wanted != "auto") return wanted;
+  if (!wanted.starts_with("auto")) return wanted;
+  // Not a bit that drawn() looks at.
+  const bool by_seed = wanted == "auto" && (seed >> 32 & 1) != 0;
+  const char* points = by_seed || wanted == "auto+atomics" ? "+atomics" : "";
   const std::string first = drawn(seed);
   for (const std::string& name : {first, std::string("pos"), std::string("pct:3")}) {
-    if (knows(name)) return name;
+    if (knows(name)) return name + points;
   }
-  return "random";
+  return std::string("random") + points;
 }
 
 }  // namespace detent::explore

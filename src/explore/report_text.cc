@@ -73,7 +73,8 @@ const char* early_end(Stop stop) {
 }
 
 constexpr const char* kFooter =
-    "one processor, so no weak memory; switches at system calls; the outside world is not "
+    "one processor, so no weak memory; switches at system calls and atomic instructions; the "
+    "outside world is not "
     "simulated\n";
 
 }  // namespace

@@ -26,8 +26,13 @@ Deviations moved(Deviations list, std::size_t at, int by) {
 
 class Shrinker {
  public:
-  Shrinker(Runner& runner, std::uint64_t seed, const SameFailure& same, std::uint32_t max_replays)
-      : runner_(runner), seed_(seed), same_(same), left_(max_replays) {}
+  Shrinker(Runner& runner, std::string strategy, std::uint64_t seed, const SameFailure& same,
+           std::uint32_t max_replays)
+      : runner_(runner),
+        strategy_(std::move(strategy)),
+        seed_(seed),
+        same_(same),
+        left_(max_replays) {}
 
   bool reproduces(const Deviations& list) { return first_that_fails({list}).has_value(); }
 
@@ -112,7 +117,7 @@ class Shrinker {
     candidates.resize(std::min<std::size_t>(candidates.size(), left_));
     std::vector<Request> requests;
     for (Deviations& candidate : candidates) {
-      requests.push_back({{kReplay, seed_, candidate}, true, true});
+      requests.push_back({{strategy_, seed_, candidate}, true, true});
     }
     left_ -= static_cast<std::uint32_t>(candidates.size());
     std::vector<Outcome> outcomes = run_all(runner_, requests);
@@ -129,6 +134,7 @@ class Shrinker {
   }
 
   Runner& runner_;
+  std::string strategy_;
   std::uint64_t seed_;
   const SameFailure& same_;
   std::uint32_t left_;
@@ -138,14 +144,14 @@ class Shrinker {
 
 Shrunk shrink(Runner& runner, const Outcome& failing, std::uint64_t seed, const SameFailure& same,
               std::uint32_t max_replays) {
-  Shrinker shrinker(runner, seed, same, max_replays);
+  Shrinker shrinker(runner, failing.replay, seed, same, max_replays);
   Shrunk result;
   result.deviations_before = failing.deviations.size();
   result.reproduced = shrinker.reproduces(failing.deviations);
   if (result.reproduced) shrinker.run_with_moves();
   result.replays = max_replays - shrinker.left();
   result.minimal = shrinker.minimal_;
-  result.plan = {kReplay, seed, result.reproduced ? shrinker.list_ : failing.deviations};
+  result.plan = {failing.replay, seed, result.reproduced ? shrinker.list_ : failing.deviations};
   result.outcome = result.reproduced ? std::move(shrinker.outcome_) : failing;
   return result;
 }

@@ -71,6 +71,16 @@ TEST_CASE("a strategy that is not known is replaced", "[explore]") {
   const KnowsStrategy none = [](const std::string&) { return false; };
   CHECK(strategy_for("auto", 1, 0, pct) == "pct:3");
   CHECK(strategy_for("auto", 1, 0, none) == "random");
+  int at_atomics = 0;
+  for (std::uint64_t index = 1; index <= 1000; ++index) {
+    const std::uint64_t seed = schedule_seed(0, index);
+    const std::string name = strategy_for("auto", index, seed, all);
+    at_atomics += name.ends_with("+atomics") ? 1 : 0;
+    const std::string plain = name.substr(0, name.find('+'));
+    CHECK(strategy_for("auto+calls", index, seed, all) == plain);
+    CHECK(strategy_for("auto+atomics", index, seed, all) == plain + "+atomics");
+  }
+  CHECK((at_atomics > 400 && at_atomics < 600));
 }
 
 TEST_CASE("shards as continuous integration tells them", "[explore]") {
