@@ -44,6 +44,14 @@ std::uint64_t address_of(const arch::Patch& point, const arch::UserRegs& regs) {
   return address;
 }
 
+// Site, word and value: what a loop that waits finds again and again.
+std::uint64_t look_of(const arch::Patch& point, std::uint64_t address) {
+  if (point.shape.point == arch::PointKind::kPause) return point.site;
+  const Result<std::uint32_t> word = mem::load_u32(address);
+  const std::uint64_t value = word.ok() ? word.value() : 0;
+  return point.site ^ address << 16 ^ value << 32;
+}
+
 }  // namespace
 
 bool is_listed(std::string_view list, std::string_view path) {
@@ -124,10 +132,8 @@ void Points::at(Task& task, const arch::Patch& point) {
   task.current_syscall = -1;
   const std::uint64_t address = address_of(point, task.user.regs);
   publish(task, point, address);
-  const Result<std::uint32_t> word = mem::load_u32(address);
-  const std::uint64_t value = word.ok() ? word.value() : 0;
-  const std::uint64_t state = point.site ^ address << 16 ^ value << 32;
-  kernel_.scheduler().offer_point(task, trace::Chooser::spins_at_point(task.trace, state));
+  kernel_.scheduler().offer_point(
+      task, trace::Chooser::spins_at_point(task.trace, look_of(point, address)));
   kernel_.chooser().pass_point(task.trace, kernel_.clocks().monotonic());
   task.trace.next = {trace::kUserCode, {trace::Object::Space::kUser, 0}, trace::Access::kWrite};
   if (task.signal_pending) task.signals->deliver(std::nullopt, task.current_syscall);

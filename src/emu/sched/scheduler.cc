@@ -18,6 +18,14 @@ constexpr Duration kOrphanInterval = Duration::milliseconds(100);
 // system call, which would never end.
 constexpr unsigned kRecordedQuietTicks = 250;
 
+// A PAUSE says that another one has to act first. Where all that could are waiting as well, only time is left,
+// and it passes the faster the longer it takes.
+std::int64_t instants_of_pause(const Task& task) {
+  constexpr std::uint32_t kPausesBeforeFaster = 1024;
+  if (task.trace.next.call != trace::kPause) return 1;
+  return 1 + task.trace.points.vain / kPausesBeforeFaster;
+}
+
 // The timer of a park() with a deadline; lives on the parked task's kernel stack.
 class SleepTimer final : public timebase::Timer {
  public:
@@ -280,10 +288,22 @@ void Scheduler::offer_point(Task& current, bool spins) {
   ++entries_since_tick_;
   if (!spins) return offer_switch(current, trace::Choice::kSwitchPoint);
   ++fruitless_;
-  if (virtual_clock_ != nullptr) virtual_clock_->charge(options_.syscall_cost);
+  const auto works = [](const Task& task) { return !task.trace.spinning; };
+  const bool somebody_works = std::any_of(ready_.begin(), ready_.end(), works);
+  if (virtual_clock_ != nullptr) {
+    const std::int64_t units = somebody_works ? 1 : instants_of_pause(current);
+    virtual_clock_->charge(Duration::nanoseconds(options_.syscall_cost.ns() * units));
+  }
   expire_due();
   check_limits();
-  yield(current);
+  if (priorities_used_ || std::any_of(ready_.begin(), ready_.end(), works)) return yield(current);
+  // All wait for something that only time can bring: whose turn it is does not matter, and is not asked.
+  if (ready_.empty()) return;
+  Task& next = ready_.front();
+  ready_.pop_front();
+  enqueue(current);
+  stop_slice(current);
+  hand_over(current, next);
 }
 
 // Time may pass while tasks are ready: the machine is busy, and the next timer goes off before the system

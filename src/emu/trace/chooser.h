@@ -106,7 +106,7 @@ class Chooser {
   // Answers other than 0 in one run, in the order of Choice.
   static constexpr std::uint32_t kNoLimit = ~0U;
   static constexpr std::array<std::uint32_t, kChoiceKinds> kLimits = {
-      kNoLimit, kNoLimit, kNoLimit, kNoLimit, kNoLimit, 64, 8, 8, 8, 64, 4, 8192};
+      kNoLimit, kNoLimit, kNoLimit, kNoLimit, kNoLimit, 64, 8, 8, 8, 64, 4, 2048};
   // Programs have as many atomic words as they like.
   static constexpr std::size_t kMostCounts = 1 << 16;
   std::uint32_t& left(Choice kind) { return left_[static_cast<std::size_t>(kind)]; }
