@@ -7,7 +7,8 @@
 //      ^    ------------------------> TIME_DEL ----- clock +1 s ---------------------------^    |
 //      +------------------------- a second after both flags have gone --------------------------+
 //
-// Numbers are those of a kernel of 250 ticks a second without PPS support. Source: adjtimex(2), kernel/time/ntp.c.
+// Numbers are those of a kernel of 250 ticks a second without PPS support. Source: adjtimex(2),
+// kernel/time/ntp.c.
 #pragma once
 
 #include <sys/timex.h>

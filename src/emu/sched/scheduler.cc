@@ -354,7 +354,7 @@ void Scheduler::idle() {
   idle_virtual(deadline);
 }
 
-// What the host holds back (TCP waits up to 40 ms for an acknowledgement, and 200 ms where it is corked) may be
+// What the host holds back (TCP waits up to 40 ms for an acknowledgement, 200 ms where it is corked) may be
 // what a task waits for: time must not run ahead of it. Bytes that a reader leaves unread can stay for ever;
 // they are waited for once. False if something happened.
 bool Scheduler::await_delivery(std::optional<Instant<Monotonic>> deadline) {
