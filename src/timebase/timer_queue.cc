@@ -83,12 +83,12 @@ std::size_t TimerQueue::expire(Instant<Monotonic> now) {
   std::size_t fired = 0;
   for (Timer* timer : due_) {
     if (timer == nullptr) continue;
-    expiring_ = deadline_of(*timer);
     cancel(*timer);
     if (deadline_of(*timer) > now) {
       push(*timer);
       continue;
     }
+    expiring_ = deadline_of(*timer);
     ++fired;
     timer->on_expire();
   }
