@@ -18,8 +18,8 @@ constexpr Duration kOrphanInterval = Duration::milliseconds(100);
 // system call, which would never end.
 constexpr unsigned kRecordedQuietTicks = 250;
 
-// A PAUSE says that another one has to act first. Where all that could are waiting as well, only time is left,
-// and it passes the faster the longer it takes.
+// A PAUSE says that another one has to act first. Where all that could are waiting as well, only time is
+// left, and it passes the faster the longer it takes.
 std::int64_t instants_of_pause(const Task& task) {
   constexpr std::uint32_t kPausesBeforeFaster = 1024;
   if (task.trace.next.call != trace::kPause) return 1;
