@@ -1,6 +1,7 @@
 #include "syscalls/host_wait.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -105,6 +106,21 @@ sched::WaitRules rules_of_pause(emu::Kernel& kernel, const sched::WaitRules& rul
   return step;
 }
 
+// A read of its controlling terminal by a process in the background: the host stops or refuses it at once
+// (drivers/tty/tty_jobctrl.c __tty_check_change()), whether there is something to read or not.
+bool is_background_read(Fd fd, waitq::PollMask events) {
+  int foreground = 0;
+  return events == waitq::kIn && arch::host_call(SYS_ioctl, raw(fd), TIOCGPGRP, &foreground).ok() &&
+         arch::host_call(SYS_getpgid, 0).value() != foreground;
+}
+
+// EINTR comes of SIGTTIN and SIGTTOU, which the host sent for this very call.
+Result<long> call_now(const HostTry& call) {
+  const long answer = call();
+  if (answer == -EINTR) return kRestartSys;
+  return arch::to_result(answer);
+}
+
 }  // namespace
 
 bool host_nonblocking(Fd fd) {
@@ -123,9 +139,10 @@ Result<long> wait_then_call(Task& task, const Fd& fd, waitq::PollMask events, co
   std::optional<bool> nonblocking;
   const auto attempt = [&]() -> waitq::Attempt<long> {
     const waitq::PollMask wanted = events | waitq::kAlways;
-    if ((sched::HostPoller::ready_now(fd, events) & wanted) != 0) return arch::to_result(call());
+    if ((sched::HostPoller::ready_now(fd, events) & wanted) != 0) return call_now(call);
     if (!nonblocking) nonblocking = host_nonblocking(fd);
-    if (*nonblocking) return arch::to_result(call());
+    if (*nonblocking) return call_now(call);
+    if (kind == fd::HostKind::kOther && is_background_read(fd, events)) return call_now(call);
     return waitq::Blocked{&kernel.poller().watch(fd, events), events | waitq::kNval};
   };
   sched::WaitRules rules;

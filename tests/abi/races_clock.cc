@@ -146,3 +146,31 @@ TEST(C16_cancel_on_set_is_reported_once) {
   CHECK_ERRNO(t.Read(), EAGAIN);
   CHECK_EQ(ep.Count(), 0);
 }
+
+// One clock for all processes: what a child sets, its parent and a sibling see.
+TEST(a_step_by_one_process_is_seen_by_the_others) {
+  REQUIRE(UnderDetent());
+  int told[2];
+  CHECK_OK(pipe(told));
+  const int64_t before = Now(CLOCK_REALTIME) - Now();
+  const pid_t sibling = Spawn([&] {
+    const timespec until = FromNs(Now(CLOCK_REALTIME) + kHour);
+    CHECK_OK(clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &until, nullptr));
+    CHECK_GE(Now(CLOCK_REALTIME), ToNs(until));
+    return 0;
+  });
+  const int64_t start = Now();
+  const pid_t child = Spawn([&] {
+    SleepMs(20);
+    CHECK_OK(Step(2 * kHour));
+    CHECK_EQ(write(told[1], "s", 1), 1);
+    return 0;
+  });
+  char byte = 0;
+  CHECK_EQ(read(told[0], &byte, 1), 1);
+  CHECK_GE(Now(CLOCK_REALTIME) - Now() - before, 2 * kHour - kMs);
+  CHECK_EQ(WaitFor(child), 0);
+  CHECK_EQ(WaitFor(sibling), 0);
+  CHECK(Now() - start < kHour / 2);
+  CHECK_OK(Step(-2 * kHour));
+}
