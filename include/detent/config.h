@@ -51,8 +51,9 @@ struct Config {
   std::int32_t server_fd = -1;    ///< the fork server's socket (kernel fd)
   std::int32_t profile_fd = -1;   ///< Profile in bytes (kernel fd)
   bool faults = false;            ///< resources may be exhausted (Choice::kFault)
-  bool json_stacks = false;       ///< the report has pieces of the tasks' stacks
-  std::uint32_t build_tag = 0;    ///< of the first program: first bytes of its build-id; 0: unknown
+  bool hash_only = false;       ///< a child of a recorded process: part of its trace hash, no more
+  bool json_stacks = false;     ///< the report has pieces of the tasks' stacks
+  std::uint32_t build_tag = 0;  ///< of the first program: first bytes of its build-id; 0: unknown
   char build_id[41] = "";
   PatchMode patch = PatchMode::kOn;
   char patch_skip[256] = "";  ///< files whose text is left as it is: names or paths, with commas

@@ -122,7 +122,8 @@ void boot_guest(const process::Booted& booted) {
   process.read_fd_limit();
   kernel->set_relatives(record.children, record.has_relatives);
   if (record.session_fd >= 0) {
-    kernel->join_session(record.session_fd, record.session_doorbell, record.session_slot);
+    kernel->join_session({record.session_fd, record.session_doorbell, record.session_slot,
+                          record.turns_fd, record.steps_seen});
   }
 
   arch::UserState user;

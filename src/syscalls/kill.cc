@@ -3,9 +3,14 @@
 // Source: kill(2), tgkill(2), rt_sigqueueinfo(2), kernel/signal.c.
 #include <sys/syscall.h>
 
+#include <climits>
+#include <cstdlib>
 #include <cstring>
+#include <string>
+#include <vector>
 
 #include "emu/arch/x86_64/host_call.h"
+#include "emu/arch/x86_64/host_file.h"
 #include "emu/kernel/kernel.h"
 #include "emu/mem/user_copy_unsafe.h"
 #include "emu/signal/signal_kinds.h"
@@ -72,10 +77,38 @@ Result<long> send_to_thread(Task& receiver, const siginfo_t& info) {
   return 0;
 }
 
+// Sends by the host to `pid`, as kill(2) has it. SIGKILL, SIGSTOP and SIGCONT act there by themselves: whom
+// they reach is as they leave it when this returns, so that what the guest asks next does not depend
+// on the host's speed.
+template <class Send>
+Result<long> send_by_host(Task& task, int pid, int sig, Send send) {
+  sched::Turns& turns = task.kernel().turns();
+  const bool acts = sig == SIGKILL || sig == SIGSTOP || sig == SIGCONT;
+  if (!acts || !turns.active()) return send();
+  const std::vector<int> reached = turns.reached_by(pid);
+  const Result<long> sent = send();
+  if (!sent.ok() || reached.empty()) return sent;
+  turns.await_signal(sig, reached);
+  // Who waits for a stop sees it before the next signal can end it.
+  task.kernel().scheduler().pass_turn();
+  return sent;
+}
+
+// The process that a pidfd names, INT_MAX if it has ended or is not one (proc(5), /proc/pid/fdinfo).
+int pid_of(Fd pidfd) {
+  const std::string text =
+      arch::read_host_file(("/proc/self/fdinfo/" + std::to_string(raw(pidfd))).c_str());
+  const std::size_t at = text.find("\nPid:");
+  const int pid = at == std::string::npos ? -1 : std::atoi(text.c_str() + at + 5);
+  return pid > 0 ? pid : INT_MAX;
+}
+
 }  // namespace
 
 Result<long> sys_kill(Task& task, int pid, int sig) {
-  if (!is_own_process(task, pid)) return host_call(SYS_kill, pid, sig);
+  if (!is_own_process(task, pid)) {
+    return send_by_host(task, pid, sig, [&] { return host_call(SYS_kill, pid, sig); });
+  }
   return send_to_own_process(task, info_from_here(task, sig, SI_USER));
 }
 
@@ -112,6 +145,14 @@ Result<long> sys_rt_tgsigqueueinfo(Task& task, int tgid, int tid, int sig,
   Task* receiver = task.process().find(Tid{tid});
   if (receiver == nullptr) return Errno{ESRCH};
   return send_to_thread(*receiver, copied);
+}
+
+Result<long> sys_pidfd_send_signal(Task& task, Fd pidfd, int sig, std::uint64_t info,
+                                   std::uint32_t flags) {
+  return send_by_host(task, pid_of(pidfd), sig, [&] {
+    return host_call(SYS_pidfd_send_signal, raw(pidfd), sig, static_cast<std::int64_t>(info),
+                     static_cast<std::int64_t>(flags));
+  });
 }
 
 }  // namespace detent::syscalls

@@ -47,7 +47,7 @@ Result<long> fork_host(Task& task, const CloneRequest& request) {
 
 void start_child(Task& task, const CloneRequest& request) {
   arch::UserRegs& regs = task.user.regs;
-  task.kernel().become_child(task);
+  task.kernel().become_child(task, (request.flags & CLONE_VM) != 0);
   // The parent's record of patches is from before the fork, and the text is one.
   if (request.flags & CLONE_VM) arch::site_patcher().suspend();
   if (request.stack != 0) regs.rsp = request.stack;
@@ -99,6 +99,7 @@ process::BootRecord boot_record(Task& task) {
   emu::Kernel& kernel = task.kernel();
   process::BootRecord record;
   record.config = kernel.config();
+  record.config.random_seed = kernel.chooser().random_seed();
   record.filter_installed = true;
   record.clocks = kernel.clock_state();
   record.timekeeping = task.process().timekeeping().state();
@@ -112,6 +113,8 @@ process::BootRecord boot_record(Task& task) {
   record.session_fd = kernel.session().fd();
   record.session_doorbell = kernel.session().doorbell();
   record.session_slot = kernel.session().slot();
+  record.turns_fd = kernel.turns().fd();
+  record.steps_seen = kernel.steps_seen();
   record.children = kernel.children();
   record.has_relatives = kernel.has_relatives();
   keep_recording(kernel, record);
@@ -150,6 +153,14 @@ constexpr long kLastHostPid = 1 << 22;  // PID_MAX_LIMIT
 
 bool ended(int status) { return WIFEXITED(status) || WIFSIGNALED(status); }
 
+// True if there is no child of any kind, whatever a wait has asked for.
+bool has_no_child() {
+  siginfo_t info{};
+  const Result<long> any =
+      host_call(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL, nullptr);
+  return !any.ok() && any.error() == Errno{ECHILD};
+}
+
 // Calls `look`, a host wait that does not block (EAGAIN: no news yet), until it finds a child or there is
 // none to wait for.
 Result<long> wait_for_child(Task& task, bool nohang, const std::function<Result<long>()>& look) {
@@ -158,6 +169,8 @@ Result<long> wait_for_child(Task& task, bool nohang, const std::function<Result<
     const Result<long> found = look();
     if (found.ok() || found.error() != Errno{EAGAIN}) return found;
     if (nohang) return 0L;
+    // An orphan that has come to this process is a child as well (PR_SET_CHILD_SUBREAPER).
+    if (kernel.children() == 0 && !has_no_child()) kernel.child_started(true);
     return waitq::Blocked{&kernel.child_events(), waitq::kIn};
   };
   const auto raw_attempt = [&]() -> long {
@@ -170,7 +183,7 @@ Result<long> wait_for_child(Task& task, bool nohang, const std::function<Result<
       kernel.quiet_children() && !nohang
           ? retry_paced(task, Errno{EAGAIN}, {.what = "wait4"}, nullptr, raw_attempt)
           : sched::block_until<long>(kernel.scheduler(), task, rules, attempt);
-  if (!result.ok() && result.error() == Errno{ECHILD}) kernel.no_children();
+  if (!result.ok() && result.error() == Errno{ECHILD} && has_no_child()) kernel.no_children();
   return result;
 }
 
@@ -194,13 +207,14 @@ Result<long> clone_process(Task& task, const CloneRequest& request) {
     task.kernel().warn_once("clone with flags that detent does not support");
     return Errno{EINVAL};
   }
-  TRY(task.kernel().before_fork());
-  const auto sharing = request.flags & CLONE_VM ? fd::Sharing::kVfork : fd::Sharing::kFork;
+  const bool lent = (request.flags & CLONE_VM) != 0;
+  TRY(task.kernel().before_fork(lent));
+  const auto sharing = lent ? fd::Sharing::kVfork : fd::Sharing::kFork;
   fd::hand_over_files(task.process().fds(), sharing, task.kernel().host_keeps_time());
   task.kernel().child_started(request.exit_signal == SIGCHLD);
   const Result<long> pid = fork_host(task, request);
   if (!pid.ok() || pid.value() > 0) {
-    task.kernel().after_fork(static_cast<int>(pid.ok() ? pid.value() : 0));
+    task.kernel().after_fork(static_cast<int>(pid.ok() ? pid.value() : 0), lent);
   }
   if (!pid.ok()) {
     task.kernel().child_reaped();

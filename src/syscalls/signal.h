@@ -34,5 +34,7 @@ Result<long> sys_tgkill(Task& task, int tgid, int tid, int sig);
 Result<long> sys_rt_sigqueueinfo(Task& task, int pid, int sig, UserPtr<const siginfo_t> info);
 Result<long> sys_rt_tgsigqueueinfo(Task& task, int tgid, int tid, int sig,
                                    UserPtr<const siginfo_t> info);
+Result<long> sys_pidfd_send_signal(Task& task, Fd pidfd, int sig, std::uint64_t info,
+                                   std::uint32_t flags);
 
 }  // namespace detent::syscalls

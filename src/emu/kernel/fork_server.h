@@ -22,6 +22,8 @@ class ForkServer {
   /// `socket` is a kernel fd, or -1: there is no server.
   ForkServer(Kernel& kernel, int socket) : kernel_(kernel), socket_(socket) {}
   [[nodiscard]] bool serving() const { return socket_ >= 0; }
+  /// In a child of the guest's, which never serves.
+  void forget() { socket_ = -1; }
   /// Serves until the other side closes, and ends the process; returns in each copy, which then runs its
   /// schedule.
   void serve();

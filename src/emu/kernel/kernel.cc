@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "detent/assert.h"
 #include "emu/arch/x86_64/host_call.h"
@@ -56,7 +57,7 @@ Kernel::Kernel(const Config& config, const ClockState& clocks, Dispatch dispatch
       record_(*this),
       latency_(*this),
       server_(*this, config.server_fd),
-      scheduler_(time_.clocks(), timers_, poller_, chooser_, time_.virtual_clock(), session_, *this,
+      scheduler_(time_.clocks(), timers_, poller_, chooser_, time_.virtual_clock(), turns_, *this,
                  {Duration::nanoseconds(config.syscall_cost_ns), Duration::milliseconds(10),
                   Duration::nanoseconds(config.io_grace_ns), time_limit(config, time_.clocks()),
                   config.livelock_entries}),
@@ -66,6 +67,11 @@ Kernel::Kernel(const Config& config, const ClockState& clocks, Dispatch dispatch
   provide_vdso();
   poller_.set_inside_test([this](Fd fd) { return process_.fds().is_inside(fd); });
   scenario_.start(clocks.events);
+  process_.timekeeping().tell_steps([this](std::int64_t by) {
+    if (!session_.active()) return;
+    steps_seen_ += by;
+    session_.add_step(by);
+  });
 }
 
 ClockState Kernel::clock_state() {
@@ -75,8 +81,8 @@ ClockState Kernel::clock_state() {
 }
 
 void Kernel::start_recording() {
-  const bool recorded =
-      config_.json_fd >= 0 || config_.schedule_fd >= 0 || config_.faults || server_.serving();
+  const bool recorded = config_.json_fd >= 0 || config_.schedule_fd >= 0 || config_.faults ||
+                        server_.serving() || config_.hash_only;
   const trace::StrategyName strategy = trace::parse_strategy(config_.strategy).value();
   if (!recorded && strategy.kind == trace::StrategyKind::kFifo) return;
   trace::Schedule schedule;
@@ -249,6 +255,7 @@ void Kernel::give_up(Verdict verdict, int status) {
   record_.write({verdict, status, 0});
   latency_.write();
   if (config_.stats) print_stats(*this);
+  leave_session();
   for (;;) arch::host_syscall(SYS_exit_group, static_cast<std::uint64_t>(status));
 }
 
@@ -259,44 +266,60 @@ void Kernel::exit_task(Task& task, int status) {
   scheduler_.exit_current(task, [](Task& dead) { dead.process().reap(dead); });
 }
 
-Result<void> Kernel::before_fork() {
+Result<void> Kernel::before_fork(bool lent) {
   if (!session_.active()) {
     session_.create(clocks().monotonic().ns());
+    if (time_is_virtual()) turns_.create();
     open_session();
     export_futex_waiters(*this);
   }
   child_slot_ = TRY(session_.reserve_slot());
   shared_futexes_.forget_process(child_slot_);
+  if (lent && turns_.active()) turns_.lend();
   return {};
 }
 
-void Kernel::after_fork(int pid) {
-  if (pid > 0) {
-    session_.name_slot(child_slot_, pid);
-  } else {
+void Kernel::after_fork(int pid, bool lent) {
+  if (pid == 0) {
     session_.release_slot(child_slot_);
+  } else if (!lent) {
+    session_.name_slot(child_slot_, pid);
   }
+  if (lent && turns_.active()) turns_.take_back();
 }
 
 void Kernel::open_session() {
   if (time_is_virtual()) time_.virtual_clock()->share(session_.now());
   poller_.set_doorbell(session_.doorbell());
-  shared_futexes_.open();
+  if (turns_.active()) turns_.add_poller(poller_.host_fd());
+  shared_futexes_.open(!turns_.active());
   process_.shared_mappings().number_objects_by(
       [this](std::uint64_t next) { return session_.unique_number(next); });
 }
 
-void Kernel::join_session(int fd, int doorbell, int slot) {
-  session_.attach(fd, doorbell, slot);
+void Kernel::join_session(const SessionPlace& place) {
+  session_.attach(place.fd, place.doorbell, place.slot);
+  steps_seen_ = place.steps_seen;
+  if (place.turns_fd >= 0) turns_.attach(place.turns_fd);
   open_session();
-  shared_futexes_.forget_process(slot);
-  process_.number_tasks_from(slot);
+  shared_futexes_.forget_process(place.slot);
+  process_.number_tasks_from(place.slot);
+}
+
+// Another process has set CLOCK_REALTIME.
+bool Kernel::catch_up_steps() {
+  const std::int64_t steps = session_.steps();
+  const std::int64_t by = steps - std::exchange(steps_seen_, steps);
+  if (by != 0) clocks().step_realtime(Duration::nanoseconds(by));
+  return by != 0;
 }
 
 void Kernel::look_for_orphans() { wake_orphaned_futexes(*this); }
 
-void Kernel::become_child(Task& survivor) {
-  session_.become(child_slot_, raw(host_pid()));
+void Kernel::become_child(Task& survivor, bool lent) {
+  const int parent_slot = session_.slot();
+  session_.become(child_slot_);
+  if (lent) session_.name_slot(child_slot_, raw(host_pid()));
   shared_futexes_.forget_local();
   scheduler_.keep_only(survivor);
   clear_timers();
@@ -306,8 +329,7 @@ void Kernel::become_child(Task& survivor) {
   arch::take_ticks();
   process_.become_child(host_pid(), survivor);
   process_.number_tasks_from(session_.slot());
-  chooser_.become_child();
-  record_.become_child();
+  become_unrecorded();
   latency_.become_child();
   scheduler_.observe(nullptr);
   process_.signals().drop_pending();
@@ -317,6 +339,33 @@ void Kernel::become_child(Task& survivor) {
   warned_.clear();
   stats_ = {};
   start_ticking();
+  if (!turns_.active()) return;
+  turns_.add_poller(poller_.host_fd());
+  lent ? turns_.borrow(parent_slot) : turns_.start();
+}
+
+// The report is that of the run's first process; the others answer Linux's way, and are in its trace hash.
+void Kernel::become_unrecorded() {
+  config_.hash_only = chooser_.active();
+  config_.json_fd = config_.schedule_fd = config_.server_fd = config_.profile_fd = -1;
+  config_.latency_fd = -1;
+  config_.faults = false;
+  std::string_view("fifo").copy(config_.strategy, sizeof("fifo"));
+  config_.strategy[4] = '\0';
+  server_.forget();
+  chooser_.become_child(session_.number());
+  record_.become_child();
+}
+
+std::uint64_t Kernel::trace_hash() const {
+  const std::uint64_t own = chooser_.carry().hash;
+  return turns_.active() ? own ^ session_.hash() : own;
+}
+
+// In virtual time the order of ends is the run's.
+void Kernel::leave_session() {
+  if (config_.hash_only && turns_.active()) session_.add_to_hash(chooser_.carry().hash);
+  turns_.leave(sched::Turns::Leaving::kEnd);
 }
 
 // A forked child inherits no timers but those of its timerfds.
@@ -377,6 +426,7 @@ void Kernel::die_by_signal(int sig) {
   record_.write({Verdict::kSignal, 128 + sig, sig});
   latency_.write();
   if (config_.stats) print_stats(*this);
+  leave_session();
   if (sig != SIGKILL) arch::release_host_signal(sig, SIG_DFL);
   // Not process_.pid(): in a copy that the fork server made, that is still the number of the original.
   host_call(SYS_kill, raw(host_pid()), sig).value();
@@ -385,8 +435,13 @@ void Kernel::die_by_signal(int sig) {
 }
 
 void Kernel::stop_by_signal(int sig) {
-  host_call(SYS_kill, raw(host_pid()), SIGSTOP).value();
-  static_cast<void>(sig);
+  // By the host's own default action, so that the parent sees which signal it was. An orphaned process
+  // group does not stop, but for SIGSTOP.
+  turns_.leave(sched::Turns::Leaving::kStop);
+  if (sig != SIGSTOP) arch::release_host_signal(sig, SIG_DFL);
+  host_call(SYS_kill, raw(host_pid()), sig).value();
+  if (sig != SIGSTOP) arch::catch_host_signal(sig);
+  turns_.come_back();
 }
 
 }  // namespace detent::emu

@@ -28,6 +28,7 @@
 #include "emu/sched/block.h"
 #include "emu/sched/scheduler.h"
 #include "emu/sched/shared_futexes_unsafe.h"
+#include "emu/sched/turns.h"
 #include "timebase/clock_set.h"
 #include "timebase/scenario.h"
 #include "timebase/timer_queue.h"
@@ -96,20 +97,32 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   [[noreturn]] void give_up(Verdict verdict, int status);
   [[nodiscard]] RunRecord& record() { return record_; }
   [[nodiscard]] Points& points() { return points_; }
+  /// Over choices and events of this process, and of those of the session that have ended.
+  [[nodiscard]] std::uint64_t trace_hash() const;
   /// Ends one task (exit(2)); the last one ends the process with `status`.
   [[noreturn]] void exit_task(Task& task, int status);
   /// Starts the host timer that preempts a guest which makes no system calls.
   void start_ticking();
   /// Before a host fork: the child shares this process's clock, if time is virtual, and its shared
   /// futexes. EAGAIN if the session has too many processes.
-  Result<void> before_fork();
-  /// After it, in the parent: `pid` is the child's, or 0 if the fork failed.
-  void after_fork(int pid);
+  Result<void> before_fork(bool lent);
+  /// After it, in the parent: `pid` is the child's, or 0 if the fork failed. `lent` (vfork, here and below):
+  /// the child runs in this process's memory, and takes its turn until it calls exec or ends.
+  void after_fork(int pid, bool lent);
   [[nodiscard]] const sched::Session& session() const { return session_; }
+  [[nodiscard]] sched::Turns& turns() { return turns_; }
   /// After execve: goes on with the clock that the image before shared.
-  void join_session(int fd, int doorbell, int slot);
+  struct SessionPlace {
+    int fd;
+    int doorbell;
+    int slot;
+    int turns_fd;
+    std::int64_t steps_seen;
+  };
+  void join_session(const SessionPlace& place);
+  [[nodiscard]] std::int64_t steps_seen() const { return steps_seen_; }
   /// In a forked child, on the calling task's fiber.
-  void become_child(Task& survivor);
+  void become_child(Task& survivor, bool lent);
 
   // sched::IdleOwner
   void on_stuck() override;
@@ -119,7 +132,10 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   bool outside_active() override { return children_ != 0; }
   bool on_idle() override { return scenario_.on_idle(); }
   std::uint64_t undelivered() override { return process_.fds().unsent(); }
-  bool take_session_wakes() override { return shared_futexes_.take_woken(); }
+  bool take_session_wakes() override {
+    const bool stepped = session_.active() && catch_up_steps();
+    return shared_futexes_.take_woken() || stepped;
+  }
   bool session_waits() override { return shared_futexes_.waiting(); }
   void look_for_orphans() override;
   // signal::FatalSink
@@ -166,6 +182,9 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   void enable_patching();
   void provide_vdso();
   void open_session();
+  void become_unrecorded();
+  bool catch_up_steps();
+  void leave_session();
   bool emulate_rdtsc(Task& task, const arch::Trap& trap);
 
   Config config_;
@@ -184,13 +203,15 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   ForkServer server_;
   Points points_{*this};
   sched::Session session_;
+  sched::Turns turns_{session_};
   sched::SharedFutexes shared_futexes_{session_};
   sched::Scheduler scheduler_;
   process::Process process_;
   Stats stats_;
   waitq::WaitQueue child_events_;
   std::set<std::string> warned_;
-  int child_slot_ = 0;  // between before_fork() and after_fork() or become_child()
+  std::int64_t steps_seen_ = 0;  // of Session::steps()
+  int child_slot_ = 0;           // between before_fork() and after_fork() or become_child()
   unsigned children_ = 0;
   bool has_relatives_ = false;
   bool quiet_children_ = false;

@@ -81,7 +81,7 @@ std::string RunRecord::head_json(const Outcome& outcome) {
       kVersion, array_of(arguments_, quoted), config.build_id, trace::to_string(schedule.strategy),
       schedule.seed, chooser.random_seed(), name_of(outcome.verdict), outcome.status,
       outcome.signal, kernel_.clocks().monotonic().ns() - start_ns_, chooser.carry().choices,
-      chooser.carry().events, kernel_.scheduler().stats().host_preemptions, chooser.carry().hash,
+      chooser.carry().events, kernel_.scheduler().stats().host_preemptions, kernel_.trace_hash(),
       trace::to_text(chooser.recorded()));
 }
 

@@ -43,6 +43,8 @@ struct BootRecord {
   std::int32_t session_fd = -1;
   std::int32_t session_doorbell = -1;
   std::int32_t session_slot = 0;
+  std::int64_t steps_seen = 0;  ///< of sched::Session::steps()
+  std::int32_t turns_fd = -1;   ///< sched::Turns::fd()
   std::uint32_t children = 0;
   /// The run so far (trace/chooser.h): counters, the deviations as a Schedule in bytes (a memfd, or -1),
   /// and the instant at which it began.
@@ -54,11 +56,11 @@ struct BootRecord {
 };
 
 /// The kernel fds that the next image goes on with; -1 where there is none.
-constexpr std::array<std::int32_t, 10> kept_fds(const BootRecord& record) {
+constexpr std::array<std::int32_t, 11> kept_fds(const BootRecord& record) {
   return {record.config.report_fd, record.config.trace_fd,  record.session_fd,
           record.session_doorbell, record.config.json_fd,   record.config.schedule_fd,
           record.recorded_fd,      record.config.server_fd, record.config.profile_fd,
-          record.config.latency_fd};
+          record.config.latency_fd, record.turns_fd};
 }
 /// A memfd with `bytes`, as a kernel fd. EMFILE, ENOMEM.
 Result<int> make_kept_file(const char* name, const std::vector<std::uint8_t>& bytes);

@@ -60,8 +60,10 @@ void Timekeeping::Slew::on_expire() {
 Result<void> Timekeeping::set_realtime(std::int64_t when) {
   if (when < clocks_.monotonic().ns()) return Errno{EINVAL};
   const std::int64_t now = clocks_.now(timebase::Base::kRealtime);
-  clocks_.step_realtime(Duration::nanoseconds(saturating_sub(when, now)));
+  const std::int64_t by = saturating_sub(when, now);
+  clocks_.step_realtime(Duration::nanoseconds(by));
   forget_past();
+  if (on_step_) on_step_(by);
   return {};
 }
 

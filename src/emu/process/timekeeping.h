@@ -11,7 +11,9 @@
 #include <sys/timex.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <utility>
 
 #include "detent/result.h"
 #include "detent/units.h"
@@ -44,6 +46,9 @@ class Timekeeping {
   /// clock_settime(2) on REALTIME, ns. EINVAL before the machine was started: the kernel keeps
   /// REALTIME >= MONOTONIC (do_settimeofday64()).
   Result<void> set_realtime(std::int64_t when);
+
+  /// `told` hears of every step of REALTIME by the guest, in ns.
+  void tell_steps(std::function<void(std::int64_t)> told) { on_step_ = std::move(told); }
 
   /// The zone of gettimeofday(2).
   [[nodiscard]] struct timezone zone();
@@ -104,6 +109,7 @@ class Timekeeping {
   void show(timex& answer);
 
   timebase::ClockSet& clocks_;
+  std::function<void(std::int64_t)> on_step_;
   std::optional<Ntp> ntp_;
   // By how much the host's clock is bent already: in real time the guest's parameters begin with the host's.
   std::int64_t host_rate_ = 0;

@@ -52,14 +52,14 @@ class SleepTimer final : public timebase::Timer {
 }  // namespace
 
 Scheduler::Scheduler(timebase::ClockSet& clocks, timebase::TimerQueue& timers, HostPoller& poller,
-                     trace::Chooser& chooser, timebase::VirtualClock* virtual_clock,
-                     Session& session, IdleOwner& owner, const SchedulerOptions& options)
+                     trace::Chooser& chooser, timebase::VirtualClock* virtual_clock, Turns& turns,
+                     IdleOwner& owner, const SchedulerOptions& options)
     : clocks_(clocks),
       timers_(timers),
       poller_(poller),
       chooser_(chooser),
       virtual_clock_(virtual_clock),
-      session_(session),
+      turns_(turns),
       owner_(owner),
       options_(options) {}
 
@@ -124,6 +124,7 @@ Wake Scheduler::park(Task& current, std::optional<Deadline> deadline, bool inter
 
 void Scheduler::yield(Task& current) {
   DETENT_ASSERT(&current == current_);
+  if (ready_.empty()) pass_turn();
   if (ready_.empty()) return;
   enqueue(current);
   switch_from(current);
@@ -388,7 +389,7 @@ void Scheduler::idle_real(std::optional<Instant<Monotonic>> deadline) {
 // Virtual time never runs ahead of the outside world: host fds that somebody else may act on get
 // `io_grace` of host time before a jump.
 void Scheduler::idle_virtual(std::optional<Instant<Monotonic>> deadline) {
-  if (session_.active()) return idle_in_session(deadline);
+  if (turns_.active()) return idle_in_session(deadline);
   if (!deadline) {
     if (!poller_.watching()) owner_.on_stuck();
     poller_.wait(std::nullopt);
@@ -401,33 +402,49 @@ void Scheduler::idle_virtual(std::optional<Instant<Monotonic>> deadline) {
   virtual_clock_->advance_to(*deadline);
 }
 
-// One of several processes: looks at its fds and the others' state by turns, until something happened
-// here, time came by (another process moved it), or it is this process's turn to jump.
+// One of several processes: rests until a look, made whenever it is this process's turn, finds something.
 void Scheduler::idle_in_session(std::optional<Instant<Monotonic>> deadline) {
   const std::int64_t when = deadline ? deadline->ns() : Session::kNever;
-  Duration waited;
-  Duration pause = Duration::microseconds(20);
   const bool session_waits = owner_.session_waits();
-  if (!deadline && !session_waits && !poller_.watching() && !owner_.outside_active()) {
-    owner_.on_stuck();
-  }
-  session_.enter_idle(when);
+  const bool stuck = !deadline && !poller_.watching() && !owner_.outside_active();
+  if (stuck && !session_waits) owner_.on_stuck();
+  turns_.rest(when, (poller_.watching_outside() ? Turns::kOutside : 0) |
+                        (session_waits ? Turns::kOrphan : 0));
   for (;;) {
-    const std::uint64_t probe = session_.probe();
-    if (poller_.wait(pause) != 0 || arch::interrupt_pending()) break;
+    if (!turns_.pass()) jump_in_session(stuck);
+    const bool event = poller_.wait(Duration()) != 0 || arch::interrupt_pending();
     if (session_waits) owner_.look_for_orphans();
-    if (owner_.take_session_wakes() || !ready_.empty()) break;
-    session_.acknowledge(probe);
-    if (clocks_.monotonic().ns() >= when) break;
-    waited = waited + pause;
-    const bool graced = waited >= options_.io_grace || !poller_.watching_outside();
-    if (graced && session_.may_jump()) {
-      virtual_clock_->advance_to(*deadline);
-      break;
-    }
-    pause = std::min(pause + pause, Duration::milliseconds(1));
+    const bool woken = owner_.take_session_wakes() || !ready_.empty();
+    if (event || woken || clocks_.monotonic().ns() >= when) break;
+    turns_.looked();
   }
-  session_.leave_idle();
+  turns_.run();
+}
+
+// Every process of the session rests. `stuck`: only another process can wake this one.
+void Scheduler::jump_in_session(bool stuck) {
+  const std::optional<std::int64_t> next = turns_.next_deadline();
+  const std::uint32_t waits_for = turns_.waits_for();
+  if (!next) {
+    const bool orphans = (waits_for & Turns::kOrphan) != 0;
+    const bool event =
+        turns_.await_outside(orphans ? std::optional(kOrphanInterval) : std::nullopt);
+    if (!event && stuck && (waits_for & Turns::kOutside) == 0) owner_.on_stuck();
+    return turns_.disturb();
+  }
+  const Instant<Monotonic> when = Instant<Monotonic>::from_ns(*next);
+  const Duration jump = when - clocks_.monotonic();
+  const bool outside = (waits_for & Turns::kOutside) != 0;
+  if (outside && turns_.await_outside(std::min(jump, options_.io_grace))) return;
+  virtual_clock_->advance_to(when);
+}
+
+// The guest has something to do, and so may other processes.
+void Scheduler::let_others_take_turns() {
+  turns_.yield();
+  if (poller_.watching()) poller_.wait(Duration());
+  if (arch::interrupt_pending()) owner_.drain_host_signals();
+  owner_.take_session_wakes();
 }
 
 void Scheduler::after_trap(Task& current) {
@@ -439,6 +456,7 @@ void Scheduler::after_trap(Task& current) {
     take_ticks(current);
   }
   owner_.take_session_wakes();
+  if (virtual_clock_ != nullptr && turns_.over(virtual_clock_->now().ns())) let_others_take_turns();
   const bool fired = expire_due();
   check_limits();
   keep_alarm();
@@ -490,8 +508,9 @@ void Scheduler::take_ticks(Task& current) {
 void Scheduler::take_ticks_virtual(Task& current, unsigned ticks) {
   const bool quiet = std::exchange(entries_since_tick_, 0) == 0;
   quiet_ticks_ = quiet ? quiet_ticks_ + ticks : 0;
-  if (quiet_ticks_ < (chooser_.active() ? kRecordedQuietTicks : kQuietTicks)) return;
-  if (ready_.empty() && !timers_.next_deadline()) return;
+  const bool own_wait = !ready_.empty() || timers_.next_deadline();
+  if (!own_wait && !turns_.active()) return;
+  if (quiet_ticks_ < (chooser_.active() || !own_wait ? kRecordedQuietTicks : kQuietTicks)) return;
   ++stats_.host_preemptions;
   virtual_clock_->charge(Duration::nanoseconds(kTickLength.ns() * std::exchange(quiet_ticks_, 0)));
   expire_due();

@@ -17,7 +17,7 @@
 #include "detent/units.h"
 #include "emu/sched/host_poller.h"
 #include "emu/sched/run_observer.h"
-#include "emu/sched/session_unsafe.h"
+#include "emu/sched/turns.h"
 #include "emu/task/task.h"
 #include "emu/trace/chooser.h"
 #include "timebase/timer_queue.h"
@@ -87,7 +87,7 @@ class Scheduler {
  public:
   /// `virtual_clock` is null unless time is virtual. All references outlive the scheduler.
   Scheduler(timebase::ClockSet& clocks, timebase::TimerQueue& timers, HostPoller& poller,
-            trace::Chooser& chooser, timebase::VirtualClock* virtual_clock, Session& session,
+            trace::Chooser& chooser, timebase::VirtualClock* virtual_clock, Turns& turns,
             IdleOwner& owner, const SchedulerOptions& options);
 
   [[nodiscard]] Task& current() { return *current_; }
@@ -106,7 +106,11 @@ class Scheduler {
 
   /// Blocks the current task until make_ready(), the deadline, or (if `interruptible`) a signal.
   Wake park(Task& current, std::optional<Deadline> deadline, bool interruptible = true);
-  /// Lets every other ready task go first.
+  /// Lets the other processes of the session take a turn, where they take turns.
+  void pass_turn() {
+    if (turns_.active()) let_others_take_turns();
+  }
+  /// Lets every other ready task go first; where there is none, the other processes of the session.
   void yield(Task& current);
   /// Leaves the current task for ever. Its Task object may be destroyed by whoever runs next, through
   /// `reap`, called once the dead task's stack is no longer in use.
@@ -176,6 +180,8 @@ class Scheduler {
   [[nodiscard]] bool await_delivery(std::optional<Instant<Monotonic>> deadline);
   void idle_virtual(std::optional<Instant<Monotonic>> deadline);
   void idle_in_session(std::optional<Instant<Monotonic>> deadline);
+  void jump_in_session(bool stuck);
+  void let_others_take_turns();
   bool expire_due();
   void keep_alarm();
   [[nodiscard]] bool slice_over() const;
@@ -187,7 +193,7 @@ class Scheduler {
   HostPoller& poller_;
   trace::Chooser& chooser_;
   timebase::VirtualClock* virtual_clock_;
-  Session& session_;
+  Turns& turns_;
   IdleOwner& owner_;
   RunObserver* observer_ = nullptr;
   SchedulerOptions options_;

@@ -1,17 +1,9 @@
-// Session: one virtual clock for all processes that came from one `detent run`.
+// Session: what the processes that came from one `detent run` have in common.
 //
-// A page shared over fork and exec holds the time and a slot for each process. A process without a ready
-// task is idle and says how far it could jump; only the one with the earliest deadline may jump, and only
-// once every other process has looked at its host fds and signals *after* all were seen idle:
-//
-//   A: all idle; probe := 7          B (idle, in its host wait)          C (idle)
-//                                    wakes, fds quiet: ack := 7          wakes, finds C's pipe full:
-//   acks are 7, 0: waits                                                 busy, activity += 1
-//   activity changed: starts over    ...
-//
-// So nothing that one process sent before it went idle can be overtaken by the jump. Exists from
-// the first fork on: a single process pays nothing. In real time only the slots count, for what
-// else the processes share (shared_futexes_unsafe.h).
+// A page shared over fork and exec holds the virtual time and a slot for each process. It exists from the
+// first fork on: a single process pays nothing. In virtual time the processes take turns by it
+// (turns_unsafe.h); in real time only the slots count, for what else they share
+// (shared_futexes_unsafe.h).
 //
 // Whether a process is gone is told by the host: each holds a file lock on its slot's byte of the
 // page's memfd, which execve keeps and the end of the process releases, before anybody hears of
@@ -30,7 +22,7 @@ class Session {
   static constexpr std::int64_t kNever = INT64_MAX;
   static constexpr int kSlots = 1024;
   /// Where the table of shared futexes lies in the mapping.
-  static constexpr std::uint64_t kFutexOffset = 64 << 10;
+  static constexpr std::uint64_t kFutexOffset = 128 << 10;
 
   /// True once the page exists.
   [[nodiscard]] bool active() const { return page_ != nullptr; }
@@ -48,41 +40,38 @@ class Session {
   /// A number that no process of the session has been given before; the first is `from` or more.
   std::uint64_t unique_number(std::uint64_t from);
 
-  /// A slot for a child that is about to be forked: busy until it goes idle itself. EAGAIN if there is
+  /// A slot for a child that is about to be forked: busy until it rests itself. EAGAIN if there is
   /// none left.
   Result<int> reserve_slot();
-  /// The parent tells the child's pid; a failed fork gives the slot back.
+  /// Tells the pid, as the parent sees it, once; a failed fork gives the slot back.
   void name_slot(int slot, int pid);
   void release_slot(int slot);
   /// In the child.
-  void become(int slot, int pid);
+  void become(int slot);
   /// True if the process of `slot` has ended. False as long as it is not known.
   [[nodiscard]] bool gone(int slot) const;
 
-  /// This process has nothing to run until `deadline` (kNever: until somebody wakes it).
-  void enter_idle(std::int64_t deadline);
-  void leave_idle();
-  /// The probe that a look at the own fds can answer; read it before looking.
-  [[nodiscard]] std::uint64_t probe() const;
-  void acknowledge(std::uint64_t probe);
-  /// True if this process may jump to the deadline it gave. To be asked again and again while idle.
-  bool may_jump();
+  /// What the processes have set CLOCK_REALTIME by, in all, ns; and a step more, of which all are told.
+  [[nodiscard]] std::int64_t steps() const;
+  void add_step(std::int64_t by);
+  /// How many processes the session had before this one: 0, 1, ... in the order of forks.
+  [[nodiscard]] std::uint64_t number() const;
+  /// What the processes that have ended did, folded in the order of their ends.
+  [[nodiscard]] std::uint64_t hash() const;
+  void add_to_hash(std::uint64_t value);
 
  private:
+  friend class Turns;
   struct Slot;
   struct Page;
 
   void map(int fd);
   void hold_own_byte();
-  [[nodiscard]] bool others_allow(bool& acknowledged);
 
   Page* page_ = nullptr;
   int fd_ = -1;
   int doorbell_ = -1;
   int slot_ = 0;
-  std::uint64_t my_probe_ = 0;
-  std::uint64_t activity_seen_ = 0;
-  unsigned asked_ = 0;
 };
 
 }  // namespace detent::sched

@@ -43,7 +43,8 @@ constexpr unsigned kSpinsBeforeAsking = 1000;
 
 }  // namespace
 
-void SharedFutexes::open() {
+void SharedFutexes::open(bool rings) {
+  rings_ = rings;
   static_assert(sizeof(Table) <= mem::kSessionSize - Session::kFutexOffset);
   table_ = reinterpret_cast<Table*>(mem::kSessionBase + Session::kFutexOffset);
 }
@@ -236,7 +237,7 @@ Result<unsigned> SharedFutexes::move_plain(const FutexKey& from, const FutexKey&
 }
 
 void SharedFutexes::ring() {
-  if (!std::exchange(ring_, false)) return;
+  if (!std::exchange(ring_, false) || !rings_) return;
   const std::uint64_t one = 1;
   host_call(SYS_write, session_.doorbell(), &one, sizeof(one)).value();
 }

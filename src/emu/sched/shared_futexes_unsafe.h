@@ -59,8 +59,9 @@ class SharedFutexes {
   [[nodiscard]] bool other_process_has(std::int32_t session_slot) const {
     return active() && session_slot < Session::kSlots && !session_.gone(session_slot);
   }
-  /// Starts to use the session's table: after create() or attach() of the session.
-  void open();
+  /// Starts to use the session's table: after create() or attach() of the session. `rings`: those who are
+  /// woken must be told; not where they take turns and look anyway.
+  void open(bool rings);
   /// In a forked child: the waiters were the parent's.
   void forget_local() {
     local_.clear();
@@ -146,6 +147,7 @@ class SharedFutexes {
   std::size_t local_waiters_ = 0;
   std::vector<Slot*> found_;
   bool ring_ = false;
+  bool rings_ = true;
 };
 
 }  // namespace detent::sched

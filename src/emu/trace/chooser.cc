@@ -53,10 +53,16 @@ void Chooser::activate(Schedule schedule, const Profile& profile, ChoiceObserver
   observer_ = &observer;
 }
 
-void Chooser::become_child() {
-  seed_ = draw(seed_, kChildBytes, carry_.random_draws++);
-  active_ = false;
-  strategy_.reset();
+void Chooser::become_child(std::uint64_t number) {
+  seed_ = draw(seed_, kChildBytes, number);
+  if (!active_) return;
+  const std::uint32_t tasks = carry_.tasks;
+  carry_ = {};
+  carry_.tasks = tasks;
+  replaying_ = false;
+  schedule_ = {};
+  deviations_.clear();
+  strategy_ = make_strategy({StrategyKind::kFifo, 0}, seed_, Profile{});
 }
 
 void Chooser::resume(const Carry& carry, std::vector<Deviation> deviations) {

@@ -53,8 +53,9 @@ class Chooser {
 
   /// From now on choices are answered by `schedule` and taken down; `observer` outlives this.
   void activate(Schedule schedule, const Profile& profile, ChoiceObserver& observer);
-  /// In a forked child: Linux's usual answers, and random bytes of its own.
-  void become_child();
+  /// In a forked child, the session's process `number`: Linux's usual answers, random bytes and a hash of its
+  /// own.
+  void become_child(std::uint64_t number);
   [[nodiscard]] bool active() const { return active_; }
 
   /// An option in [0, options). Kinds that Linux gives rarely are limited: after some answers other than 0

@@ -225,6 +225,8 @@ long normalised_result(long number, long result) {
     case SYS_shmget:
     case SYS_semget:
     case SYS_msgget:
+    // Either: what the interrupted code had in rax.
+    case SYS_rt_sigreturn:
     // Texts that hold them.
     case SYS_readlink:
     case SYS_readlinkat:
