@@ -19,14 +19,16 @@ import sys
 import tempfile
 import time
 
-STRATEGIES = ('fifo', 'random', 'pct:3', 'pos', 'period:2', 'starve')  # surw: docs/limitations.md
+STRATEGIES = ('fifo', 'random', 'pct:3', 'pos', 'period:2', 'starve',  # surw: docs/limitations.md
+              'random+atomics', 'pct:3+atomics', 'pos+atomics')
 ENV = {'PATH': '/usr/bin:/bin', 'LC_ALL': 'C'}
 
 
 class Server:
     def __init__(self, detent, guest):
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.process = subprocess.Popen([detent, 'run', f'--server={theirs.fileno()}', '--random-seed=5', '--', *guest],
+        self.process = subprocess.Popen([detent, 'run', f'--server={theirs.fileno()}', '--random-seed=5', '--points=atomics',
+                                         '--', *guest],
                                         pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=ENV)
         theirs.close()
         self.socket.settimeout(60)
