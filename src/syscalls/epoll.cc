@@ -25,15 +25,20 @@ using fd::Epoll;
 // EP_MAX_EVENTS.
 constexpr int kMaxEvents = std::numeric_limits<int>::max() / static_cast<int>(sizeof(epoll_event));
 
-// Writes events to guest memory, one after the other.
+// Puts events into guest memory, one after the other.
 class UserEvents final : public fd::EventSink {
  public:
   explicit UserEvents(UserPtr<epoll_event> next) : next_(next) {}
   bool put(const epoll_event& event) override {
     if (!mem::copy_out(next_, event).ok()) return false;
-    next_ = next_.at(1);
+    advance(1);
     return true;
   }
+  epoll_event* place(std::size_t room) override {
+    const bool ours = mem::is_kernel_range(next_.address(), room * sizeof(epoll_event));
+    return ours ? nullptr : static_cast<epoll_event*>(mem::guest_pointer(next_.address()));
+  }
+  void advance(std::size_t count) override { next_ = next_.at(count); }
 
  private:
   UserPtr<epoll_event> next_;

@@ -3,7 +3,9 @@
 #include <netinet/in.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include "fds.h"
 using namespace abi;
@@ -225,4 +227,128 @@ TEST(many_readers_and_writers_of_an_eventfd) {
     Store(stop, 1);
     e.Write(1);
   }
+}
+
+namespace {
+
+// Two pages, of which only the first can be used.
+class Edge {
+ public:
+  Edge()
+      : base_(static_cast<char*>(mmap(nullptr, 8192, PROT_READ | PROT_WRITE,
+                                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+    mprotect(base_ + 4096, 4096, PROT_NONE);
+  }
+  ~Edge() { munmap(base_, 8192); }
+  /// Room for `count` events and a bit.
+  epoll_event* RoomFor(size_t count) const {
+    return reinterpret_cast<epoll_event*>(base_ + 4096 - count * sizeof(epoll_event) - 4);
+  }
+
+ private:
+  char* base_;
+};
+
+// Three members that are ready: eventfds, or pipes.
+class ThreeReady {
+ public:
+  ThreeReady(bool pipes, uint32_t events) {
+    for (int i = 0; i < 3; ++i) {
+      int pair[2] = {eventfd(1, EFD_NONBLOCK), -1};
+      if (pipes) {
+        close(pair[0]);
+        CHECK_OK(pipe2(pair, O_NONBLOCK));
+        CHECK_EQ(write(pair[1], "x", 1), 1);
+      }
+      fds_[2 * i] = pair[0];
+      fds_[2 * i + 1] = pair[1];
+      CHECK_OK(ep.Add(pair[0], EPOLLIN | events, i + 1));
+    }
+  }
+  ~ThreeReady() {
+    for (int fd : fds_) {
+      if (fd >= 0) close(fd);
+    }
+  }
+  EpollFd ep;
+
+ private:
+  int fds_[6];
+};
+
+}  // namespace
+
+TEST(events_that_cannot_be_written_stay_ready) {
+  Edge edge;
+  for (bool pipes : {false, true}) {
+    for (uint32_t events : {0u, static_cast<uint32_t>(EPOLLET), static_cast<uint32_t>(EPOLLONESHOT)}) {
+      for (size_t room : {size_t{0}, size_t{1}, size_t{2}}) {
+        ThreeReady three(pipes, events);
+        const long got = epoll_wait(three.ep, edge.RoomFor(room), 3, 0);
+        RECORD("%s %#x room %zu: %s", pipes ? "pipes" : "eventfds", events, room, Res(got));
+        RECORD("then %s", three.ep.Text());
+        RECORD("then %s", three.ep.Text());
+      }
+    }
+  }
+}
+
+TEST(wait_for_more_than_there_is) {
+  ThreeReady three(true, 0);
+  static epoll_event events[100000];
+  CHECK_EQ(epoll_wait(three.ep, events, 100000, 0), 3);
+}
+
+TEST(eventfds_up_to_the_limit_on_fds) {
+  rlimit old = {};
+  getrlimit(RLIMIT_NOFILE, &old);
+  const int first = dup(0);
+  close(first);
+  const rlimit few = {static_cast<rlim_t>(first) + 300, old.rlim_max};
+  CHECK_OK(setrlimit(RLIMIT_NOFILE, &few));
+  static int fds[300];
+  int made = 0;
+  while (made < 300 && (fds[made] = eventfd(0, 0)) >= 0) ++made;
+  CHECK_EQ(made, 300);
+  CHECK_ERRNO(eventfd(0, 0), EMFILE);
+  CHECK_ERRNO(epoll_create1(0), EMFILE);
+  for (int fd : fds) close(fd);
+  CHECK_OK(setrlimit(RLIMIT_NOFILE, &old));
+}
+
+TEST(interrupted_poll_writes_revents_and_interrupted_select_leaves_its_sets) {
+  Handler handler(SIGUSR1, &CountSignal);
+  EventFd e;
+  Thread poller([&] {
+    pollfd p = {e, POLLIN, 0x5555};
+    CHECK_ERRNO(poll(&p, 1, -1), EINTR);
+    RECORD("revents %#x", p.revents);
+  });
+  poller.AwaitBlocked(SYS_poll);
+  Tgkill(poller.tid(), SIGUSR1);
+  poller.Join();
+  Thread selector([&] {
+    fd_set set;
+    FD_ZERO(&set);
+    FD_SET(e, &set);
+    CHECK_ERRNO(select(e + 1, &set, nullptr, nullptr, nullptr), EINTR);
+    CHECK(FD_ISSET(e, &set));
+  });
+  // glibc's select() is pselect6.
+  selector.AwaitBlocked(SYS_pselect6);
+  Tgkill(selector.tid(), SIGUSR1);
+}
+
+// A child's table is as small as what is open allows.
+TEST(select_overlooks_what_is_beyond_the_table) {
+  const int status = ChildStatus([] {
+    fd_set set;
+    timeval zero = {};
+    FD_ZERO(&set);
+    FD_SET(999, &set);
+    CHECK_EQ(select(1000, &set, nullptr, nullptr, &zero), 0);
+    CHECK(FD_ISSET(999, &set));
+    return 0;
+  });
+  CHECK_EQ(status, 0);
 }

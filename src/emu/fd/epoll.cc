@@ -5,7 +5,6 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
-#include <vector>
 
 #include "detent/assert.h"
 #include "emu/arch/x86_64/host_call.h"
@@ -21,9 +20,6 @@ constexpr std::uint32_t kInOut = EPOLLIN | EPOLLOUT;
 constexpr std::uint32_t kPrivate = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE;
 constexpr std::uint32_t kExclusiveMayHave =
     kInOut | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
-// Host events taken in one wait, at most. A second host call could return the same level-triggered
-// members again, which no Linux does within one epoll_wait.
-constexpr std::size_t kHostBatch = 1 << 20;
 
 }  // namespace
 
@@ -51,6 +47,7 @@ epoll_event EpollItem::ready_event() {
 bool EpollItem::wake(waitq::PollMask events) {
   const bool is_exclusive = (events_ & EPOLLEXCLUSIVE) != 0;
   if ((events & events_ & ~kPrivate) == 0) return !is_exclusive;
+  if (events == waitq::kUntold) events = 0;
   const unsigned woken = owner_.item_ready(*this);
   if (!is_exclusive) return true;
   // An exclusive wake is used up only if it has woken somebody for an event that was asked for.
@@ -234,15 +231,14 @@ Epoll::Turn Epoll::take_turn(EpollItem& item, EventSink& sink) {
 }
 
 std::size_t Epoll::take_host_turn(std::size_t room, EventSink& sink, bool& fault) {
-  std::vector<epoll_event> events(std::min({room, std::size_t{host_members_}, kHostBatch}));
+  // One host call: a second could return the same level-triggered members again, which no Linux does
+  // within one epoll_wait.
+  if (!watches_all_) room = std::min(room, std::size_t{host_members_});
   const Result<long> found =
-      host_call(SYS_epoll_pwait, host_fd_, events.data(), events.size(), 0, nullptr, 8);
+      host_call(SYS_epoll_pwait, host_fd_, sink.place(room), room, 0, nullptr, 8);
+  fault = !found.ok() && found.error() == Errno{EFAULT};
   const auto count = static_cast<std::size_t>(found.ok() ? found.value() : 0);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (sink.put(events[i])) continue;
-    fault = true;
-    return i;
-  }
+  sink.advance(count);
   return count;
 }
 
@@ -254,6 +250,8 @@ waitq::Attempt<std::size_t> Epoll::wait(std::span<epoll_event> out) {
       *next_++ = event;
       return true;
     }
+    epoll_event* place(std::size_t) override { return next_; }
+    void advance(std::size_t count) override { next_ += count; }
 
    private:
     epoll_event* next_;

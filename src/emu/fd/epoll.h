@@ -66,6 +66,11 @@ class EventSink {
  public:
   /// False if the event could not be delivered (EFAULT): it stays ready.
   virtual bool put(const epoll_event& event) = 0;
+  /// Where the next `room` events go, for the host to write its own there: what it cannot write stays
+  /// ready. Null or a bad address is EFAULT, if there are any.
+  virtual epoll_event* place(std::size_t room) = 0;
+  /// `count` events have been written at place().
+  virtual void advance(std::size_t count) = 0;
 
  protected:
   ~EventSink() = default;
