@@ -131,16 +131,14 @@ signalfd_siginfo to_signalfd_record(const siginfo_t& info) {
 }
 
 SignalFd::SignalFd(SigSet mask, signal::ProcessSignals& process, sched::Scheduler& scheduler)
-    : mask_(mask & ~signal::kUnblockable), scheduler_(scheduler) {
-  process.arrivals().add(forwarder_);
-}
+    : File(process.arrivals()), mask_(mask & ~signal::kUnblockable), scheduler_(scheduler) {}
 
 // fs/signalfd.c signalfd_show_fdinfo().
 std::string SignalFd::fdinfo() { return fmt::format("sigmask:\t{:016x}\n", mask_.bits()); }
 
 void SignalFd::set_mask(SigSet mask) {
   mask_ = mask & ~signal::kUnblockable;
-  queue().notify(waitq::kIn, 0);
+  queue().notify(waitq::kUntold);
 }
 
 waitq::Attempt<std::size_t> SignalFd::read(std::span<std::byte> to) {

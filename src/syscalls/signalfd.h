@@ -1,5 +1,6 @@
 // signalfd: a file from which pending signals are read. Which signals there are depends on who asks:
-// the caller's own and its process's. Source: signalfd(2), fs/signalfd.c.
+// the caller's own and its process's. Who waits for any signalfd of a process waits in one queue, and each
+// signal that comes, and each change of a mask, is news to all of them. Source: signalfd(2), fs/signalfd.c.
 #pragma once
 
 #include <sys/signalfd.h>
@@ -35,19 +36,8 @@ class SignalFd final : public fd::File {
   [[nodiscard]] std::size_t max_read() const override { return 128 * sizeof(signalfd_siginfo); }
 
  private:
-  // Passes the process's arrivals on to those who wait for this file. Linked for ever.
-  class Forwarder final : public waitq::Waiter {
-   public:
-    explicit Forwarder(SignalFd& file) : Waiter(waitq::kIn), file_(file) {}
-
-   private:
-    bool wake(waitq::PollMask events) override { return file_.queue().notify(events, 0) != 0; }
-    SignalFd& file_;
-  };
-
   signal::SigSet mask_;
   sched::Scheduler& scheduler_;
-  Forwarder forwarder_{*this};
 };
 
 Result<long> sys_signalfd(Task& task, Fd fd, UserPtr<const signal::SigSet> mask,

@@ -21,6 +21,8 @@ inline constexpr PollMask kMsg = 0x400;
 inline constexpr PollMask kRdHup = 0x2000;
 /// Every event a poller can be interested in.
 inline constexpr PollMask kAllEvents = 0x27ff;
+/// For WaitQueue::notify: something happened, and what is not told (wake_up() without a key).
+inline constexpr PollMask kUntold = kAllEvents;
 /// Reported whether asked for or not.
 inline constexpr PollMask kAlways = kErr | kHup;
 

@@ -43,7 +43,7 @@ class File : public boost::intrusive_ref_counter<File, boost::thread_unsafe_coun
   /// The events that hold now.
   virtual waitq::PollMask poll() = 0;
   /// Notified whenever poll() may have gained an event.
-  [[nodiscard]] waitq::WaitQueue& queue() { return queue_; }
+  [[nodiscard]] waitq::WaitQueue& queue() { return *queue_; }
   /// Called by whoever waited in queue() and has left it: what was set up for waiters may end.
   virtual void wait_ended() {}
   /// The kind's name as /proc/self/fd shows it: "eventfd" for "anon_inode:[eventfd]".
@@ -66,9 +66,14 @@ class File : public boost::intrusive_ref_counter<File, boost::thread_unsafe_coun
   /// This process forked off and goes on with a copy of its parent's object.
   bool copied = false;
 
+ protected:
+  /// A file whose news come in a queue of somebody else's, which outlives it (signalfd).
+  explicit File(waitq::WaitQueue& queue) : queue_(&queue) {}
+
  private:
   friend class EpollItem;
-  waitq::WaitQueue queue_;
+  waitq::WaitQueue own_queue_;
+  waitq::WaitQueue* queue_ = &own_queue_;
   // Epoll registrations of this description; they end with it (docs/abi/epoll.md, F12).
   struct ItemTag;
   using ItemHook =

@@ -116,7 +116,7 @@ void TaskSignals::force_info(const siginfo_t& info) {
   if (blocked_.has(sig) || process_.action(sig).handler == kIgnoreHandler)
     process_.make_default(sig);
   blocked_.remove(sig);
-  if (pending_.add(info)) process_.arrivals_.notify(waitq::kIn, 0);
+  if (pending_.add(info)) process_.arrivals_.notify(waitq::kUntold);
   recompute();
 }
 

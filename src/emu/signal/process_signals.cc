@@ -94,7 +94,7 @@ Result<void> ProcessSignals::post(const siginfo_t& info, TaskSignals* only) {
   const TaskSignals* judge = only != nullptr ? only : (tasks_.empty() ? nullptr : tasks_.front());
   if (ignored(sig) && (judge == nullptr || !judge->blocked().has(sig))) return {};
   if (!TRY(enqueue(only != nullptr ? only->pending_ : shared_, info))) return {};
-  arrivals_.notify(waitq::kIn, 0);
+  arrivals_.notify(waitq::kUntold);
   TaskSignals* target = only == nullptr ? choose_target(sig) : (only->wants(sig) ? only : nullptr);
   if (target == nullptr) return {};
   if (kills_at_once(sig) && !target->blocked().has(sig)) fatal_.die_by_signal(sig);
