@@ -71,7 +71,7 @@ Result<long> set_policy(Task& task, int tid, int policy, int priority) {
   target->policy = policy;
   target->priority = priority;
   target->pi.set_normal(priority);
-  if (priority != 0) task.kernel().scheduler().use_priorities();
+  if (priority != 0) task.kernel().scheduler().use_priority(*target);
   return 0;
 }
 

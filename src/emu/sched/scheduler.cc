@@ -63,9 +63,9 @@ Scheduler::Scheduler(timebase::ClockSet& clocks, timebase::TimerQueue& timers, H
       owner_(owner),
       options_(options) {}
 
-void Scheduler::enqueue(Task& task) {
+void Scheduler::enqueue(Task& task, bool first) {
   task.state = task::State::kReady;
-  if (!task.held) ready_.push_back(task);
+  if (!task.held) ready_.insert(first ? ready_.begin() : ready_.end(), task);
 }
 
 void Scheduler::hold(Task& task) {
@@ -90,7 +90,10 @@ void Scheduler::tell_ready(Task& task) {
   observer_->on_ready(task);
 }
 
-void Scheduler::add(Task& task) { enqueue(task); }
+void Scheduler::add(Task& task) {
+  task.slice_end = kRealtimeSlice;
+  enqueue(task);
+}
 
 void Scheduler::make_ready(Task& task) {
   task.woken = true;
@@ -214,7 +217,7 @@ Task* Scheduler::take_ready() {
 
 // sched(7): only tasks of the highest priority are candidates.
 Scheduler::ReadyList::iterator Scheduler::choose_ready() {
-  const int due = priorities_used_ ? due_priority() : 0;
+  const int due = priorities_used_ ? due_priority(nullptr) : 0;
   const auto is_due = [&](const Task& task) {
     return !priorities_used_ || task.pi.effective() == due;
   };
@@ -230,13 +233,14 @@ Scheduler::ReadyList::iterator Scheduler::choose_ready() {
   return chosen;
 }
 
-int Scheduler::due_priority() {
-  const auto below = [](const Task& a, const Task& b) {
-    return a.pi.effective() < b.pi.effective();
-  };
-  const auto [lowest, highest] = std::minmax_element(ready_.begin(), ready_.end(), below);
-  const int low = lowest->pi.effective();
-  const int high = highest->pi.effective();
+// The priority whose turn it is, among those of the ready tasks and of one that runs.
+int Scheduler::due_priority(const Task* running) {
+  int low = (running != nullptr ? *running : ready_.front()).pi.effective();
+  int high = low;
+  for (const Task& task : ready_) {
+    low = std::min(low, task.pi.effective());
+    high = std::max(high, task.pi.effective());
+  }
   return throttled(high, low) ? low : high;
 }
 
@@ -461,8 +465,37 @@ void Scheduler::after_trap(Task& current) {
   check_limits();
   keep_alarm();
   if (ready_.empty()) return;
-  if (fired || slice_over() || outranked(current)) return yield(current);
-  offer_switch(current, trace::Choice::kSwitchExit);
+  if (!give_way(current, fired || slice_over())) {
+    offer_switch(current, trace::Choice::kSwitchExit);
+  }
+}
+
+// Lets others run if it is their turn; `turn_over`: that of a task without a real-time priority is over.
+bool Scheduler::give_way(Task& current, bool turn_over) {
+  if (ready_.empty()) return false;
+  const int priority = priorities_used_ ? current.pi.effective() : 0;
+  if (priority != 0) return give_way_realtime(current, priority);
+  if (!turn_over && !outranked(current)) return false;
+  yield(current);
+  return true;
+}
+
+// sched(7): who is preempted stays the first of its priority.
+bool Scheduler::give_way_realtime(Task& current, int priority) {
+  const bool preempted = due_priority(&current) != priority;
+  if (!preempted && !realtime_slice_over(current, priority)) return false;
+  enqueue(current, preempted);
+  switch_from(current);
+  return true;
+}
+
+// True if it is the peers' turn.
+bool Scheduler::realtime_slice_over(Task& current, int priority) {
+  const Duration used = cpu_time(current);
+  if (used < current.slice_end) return false;
+  current.slice_end = used + kRealtimeSlice;
+  return std::any_of(ready_.begin(), ready_.end(),
+                     [&](const Task& task) { return task.pi.effective() == priority; });
 }
 
 bool Scheduler::slice_over() const {
@@ -475,7 +508,7 @@ void Scheduler::after_interrupt(Task& current) {
   take_ticks(current);
   const bool fired = expire_due();
   keep_alarm();
-  if (fired && !ready_.empty()) yield(current);
+  give_way(current, fired);
 }
 
 // A guest that runs on, and reads the time without a system call, must still see its timers fire. Asked for
@@ -499,7 +532,7 @@ void Scheduler::take_ticks(Task& current) {
   alarm_ = Instant<Monotonic>::max();
   if (poller_.watching()) poller_.wait(Duration());
   expire_due();
-  yield(current);
+  give_way(current, true);
 }
 
 // Guest code that goes on and on without entering the kernel: time has to pass for it, or a loop that
@@ -514,7 +547,7 @@ void Scheduler::take_ticks_virtual(Task& current, unsigned ticks) {
   ++stats_.host_preemptions;
   virtual_clock_->charge(Duration::nanoseconds(kTickLength.ns() * std::exchange(quiet_ticks_, 0)));
   expire_due();
-  yield(current);
+  give_way(current, true);
 }
 
 }  // namespace detent::sched

@@ -4,8 +4,10 @@
 // the current task's fiber and switch straight to the next task's; if none is ready, the idle loop runs
 // on the fiber that gave up last. So between two calls of the scheduler, kernel code is atomic.
 //
-// Order: by effective real-time priority, then FIFO, unless trace::choose() says otherwise. Time is
-// advanced here and nowhere else.
+// Order: by effective real-time priority, then FIFO, unless trace::choose() says otherwise. A task with a
+// real-time priority gives way to a higher one only, and keeps its place then; and after 100 ms (Linux's
+// time slice of SCHED_RR) to its peers: those of SCHED_FIFO too, since on a machine of several processors
+// they would run all the while. Time is advanced here and nowhere else.
 #pragma once
 
 #include <boost/intrusive/list.hpp>
@@ -146,8 +148,11 @@ class Scheduler {
   void arrived();
   /// CPU time that `task` has used, the running slice included.
   [[nodiscard]] Duration cpu_time(const Task& task);
-  /// From now on tasks differ in real-time priority: the highest goes first, and preempts.
-  void use_priorities() { priorities_used_ = true; }
+  /// `task` has a real-time priority from now on: the highest goes first, and preempts.
+  void use_priority(Task& task) {
+    priorities_used_ = true;
+    task.slice_end = cpu_time(task) + kRealtimeSlice;
+  }
   /// Enters the first task from the boot stack; never returns.
   [[noreturn]] void start(Task& first);
   /// After fork: forgets every task but `survivor`.
@@ -157,19 +162,23 @@ class Scheduler {
   [[nodiscard]] const SchedulerStats& stats() const { return stats_; }
 
  private:
+  static constexpr Duration kRealtimeSlice = Duration::milliseconds(100);
   // How far all early expiries of a run together may advance the clock. A watchdog of the guest that is
   // set further ahead never goes off before its time.
   static constexpr Duration kEarlyTotal = Duration::seconds(1);
   using ReadyList = boost::intrusive::list<Task, boost::intrusive::constant_time_size<true>>;
 
-  void enqueue(Task& task);
+  void enqueue(Task& task, bool first = false);
   void tell_ready(Task& task);
   Task& next_ready();
   Task* take_ready();
   [[nodiscard]] bool outranked(const Task& current);
   ReadyList::iterator choose_ready();
-  [[nodiscard]] int due_priority();
+  [[nodiscard]] int due_priority(const Task* running);
   bool throttled(int highest, int lowest);
+  bool give_way(Task& current, bool turn_over);
+  bool give_way_realtime(Task& current, int priority);
+  bool realtime_slice_over(Task& current, int priority);
   void switch_from(Task& from);
   void stop_slice(Task& from);
   void hand_over(Task& from, Task& next);

@@ -96,8 +96,10 @@ class Task : public boost::intrusive::list_base_hook<> {
   std::uint64_t timer_slack = 50'000;
   // sched_setaffinity(2): bit n is CPU n, the first 64. Kept for the guest to see.
   std::uint64_t affinity = 1;
-  // CPU time used so far, and the reading when it was last switched in.
+  // CPU time used so far without the running slice, and when it is the turn of the other tasks of the same
+  // real-time priority.
   Duration cpu_time;
+  Duration slice_end;
 
   /// The call that goes on after an interruption without a handler (restart_syscall(2)).
   std::function<Result<long>(Task&)> restart_block;
