@@ -495,3 +495,34 @@ TEST(two_threads_hand_a_word_to_and_fro) {
   partner.Join();
   CHECK_EQ(turn, 0);
 }
+
+TEST(wake_of_a_thousand_waiters_is_first_in_first_out) {
+  constexpr int kThreads = 1000;
+  static uint32_t word, order[kThreads], next;
+  static pthread_t threads[kThreads];
+  pthread_attr_t small;
+  pthread_attr_init(&small);
+  pthread_attr_setstacksize(&small, 64 * 1024);
+  for (long i = 0; i < kThreads; ++i) {
+    auto body = [](void* number) -> void* {
+      const long own = reinterpret_cast<long>(number);
+      CHECK_EQ(Futex(&word, FUTEX_WAIT_PRIVATE, 0), 0);
+      order[own] = __atomic_add_fetch(&next, 1, __ATOMIC_SEQ_CST);
+      return nullptr;
+    };
+    CHECK_EQ(pthread_create(&threads[i], &small, body, reinterpret_cast<void*>(i)), 0);
+    // A requeue to the same word moves nobody and counts all.
+    CHECK(Eventually([&] {
+      return Futex(&word, FUTEX_REQUEUE_PRIVATE, 0, Count(INT_MAX), &word) == i + 1;
+    }));
+  }
+  CHECK_EQ(Wake(&word, 1), 1);
+  CHECK(Eventually([] { return __atomic_load_n(&next, __ATOMIC_SEQ_CST) == 1; }));
+  CHECK_EQ(order[0], 1);
+  CHECK_EQ(Wake(&word, 500), 500);
+  CHECK(Eventually([] { return __atomic_load_n(&next, __ATOMIC_SEQ_CST) == 501; }));
+  for (int i = 501; i < kThreads; ++i) CHECK_EQ(order[i], 0);
+  CHECK_EQ(Wake(&word, INT_MAX), kThreads - 501);
+  for (const pthread_t& thread : threads) pthread_join(thread, nullptr);
+  CHECK_EQ(next, kThreads);
+}

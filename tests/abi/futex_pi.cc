@@ -449,3 +449,42 @@ TEST(pthread_mutex_with_priority_inheritance) {
   CHECK_EQ(pthread_mutex_unlock(&mutex), 0);
   CHECK_EQ(pthread_mutex_destroy(&mutex), 0);
 }
+
+// The owner unlocks at the very moment at which a waiter's time is up, and a third thread wants it too.
+TEST(F38_a_time_out_and_a_hand_over_agree_on_the_owner) {
+  uint32_t word = 0;
+  int got = 0, late = 0;
+  for (int round = 0; round < 60; ++round) {
+    CHECK_EQ(LockPi(&word), 0);
+    const int64_t end = Now(CLOCK_REALTIME) + (round % 3 + 1) * kMs;
+    Thread timed([&] {
+      const timespec until = FromNs(end);
+      const long result = Futex(&word, FUTEX_LOCK_PI_PRIVATE, 0, &until);
+      const int error = errno;
+      const auto me = static_cast<uint32_t>(Tid());
+      const uint32_t owner = __atomic_load_n(&word, __ATOMIC_SEQ_CST) & FUTEX_TID_MASK;
+      if (result == 0) {
+        ++got;
+        CHECK_EQ(owner, me);
+        CHECK_EQ(UnlockPi(&word), 0);
+      } else {
+        ++late;
+        CHECK_EQ(error, ETIMEDOUT);
+        CHECK(owner != me);
+        CHECK_ERRNO(UnlockPi(&word), EPERM);
+      }
+    });
+    Thread third([&] {
+      CHECK_EQ(LockPi(&word), 0);
+      CHECK_EQ(UnlockPi(&word), 0);
+    });
+    while (Now(CLOCK_REALTIME) < end - 20'000 * (round % 5)) {
+    }
+    CHECK_EQ(UnlockPi(&word), 0);
+    timed.Join();
+    third.Join();
+    CHECK_EQ(LockPi(&word), 0);  // nobody is left in the queue
+    CHECK_EQ(UnlockPi(&word), 0);
+  }
+  CHECK_EQ(got + late, 60);
+}
