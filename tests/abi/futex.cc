@@ -512,9 +512,8 @@ TEST(wake_of_a_thousand_waiters_is_first_in_first_out) {
     };
     CHECK_EQ(pthread_create(&threads[i], &small, body, reinterpret_cast<void*>(i)), 0);
     // A requeue to the same word moves nobody and counts all.
-    CHECK(Eventually([&] {
-      return Futex(&word, FUTEX_REQUEUE_PRIVATE, 0, Count(INT_MAX), &word) == i + 1;
-    }));
+    CHECK(Eventually(
+        [&] { return Futex(&word, FUTEX_REQUEUE_PRIVATE, 0, Count(INT_MAX), &word) == i + 1; }));
   }
   CHECK_EQ(Wake(&word, 1), 1);
   CHECK(Eventually([] { return __atomic_load_n(&next, __ATOMIC_SEQ_CST) == 1; }));

@@ -63,7 +63,10 @@ TEST(errors_and_their_order) {
       for (size_t size : {size_t{8}, size_t{4}}) {
         for (int flags : Ints{0, 1}) {
           const long got = Raw(fd, at, size, flags);
-          RECORD("%s %s size %zu flags %d: %s", fd == -1 ? "new" : fd == -2 ? "-2" : "no signalfd",
+          RECORD("%s %s size %zu flags %d: %s",
+                 fd == -1   ? "new"
+                 : fd == -2 ? "-2"
+                            : "no signalfd",
                  at == &set ? "set" : "wild", size, flags, got > 0 ? "made" : Res(got));
           if (got > 0) close(static_cast<int>(got));
         }

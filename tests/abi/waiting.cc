@@ -235,8 +235,8 @@ namespace {
 class Edge {
  public:
   Edge()
-      : base_(static_cast<char*>(mmap(nullptr, 8192, PROT_READ | PROT_WRITE,
-                                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+      : base_(static_cast<char*>(
+            mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
     mprotect(base_ + 4096, 4096, PROT_NONE);
   }
   ~Edge() { munmap(base_, 8192); }
@@ -281,7 +281,8 @@ class ThreeReady {
 TEST(events_that_cannot_be_written_stay_ready) {
   Edge edge;
   for (bool pipes : {false, true}) {
-    for (uint32_t events : {0u, static_cast<uint32_t>(EPOLLET), static_cast<uint32_t>(EPOLLONESHOT)}) {
+    for (uint32_t events :
+         {0u, static_cast<uint32_t>(EPOLLET), static_cast<uint32_t>(EPOLLONESHOT)}) {
       for (size_t room : {size_t{0}, size_t{1}, size_t{2}}) {
         ThreeReady three(pipes, events);
         const long got = epoll_wait(three.ep, edge.RoomFor(room), 3, 0);
