@@ -10,6 +10,7 @@
 
 #include "emu/arch/x86_64/filter.h"
 #include "emu/arch/x86_64/host_call.h"
+#include "emu/arch/x86_64/interrupts.h"
 #include "emu/arch/x86_64/kernel_fds.h"
 #include "emu/kernel/kernel.h"
 #include "emu/kernel/report.h"
@@ -94,6 +95,8 @@ void restore_signals(const process::BootRecord& record, Task& task) {
   static_cast<void>(signal::catch_outside_signals());
   task.process().signals().inherit(record.ignored, record.pending);
   task.signals->set_blocked(record.blocked);
+  // The image before may have ended in the middle of a burst.
+  arch::admit_held_signals();
 }
 
 }  // namespace

@@ -204,6 +204,7 @@ Task& Scheduler::next_ready() {
     check_limits();
     if (Task* task = take_ready()) return *task;
     idle();
+    next_look_ = clocks_.monotonic() + kLookInterval;
   }
 }
 
@@ -347,6 +348,7 @@ bool Scheduler::expire_due() {
 }
 
 void Scheduler::idle() {
+  arch::admit_host_signals();
   if (owner_.on_idle()) return;
   ++stats_.idle_waits;
   fruitless_ = 0;
@@ -455,6 +457,7 @@ void Scheduler::after_trap(Task& current) {
   ++entries_since_tick_;
   ++fruitless_;
   if (virtual_clock_ != nullptr) virtual_clock_->charge(options_.syscall_cost);
+  arch::admit_host_signals();
   if (arch::interrupt_pending()) {
     owner_.drain_host_signals();
     take_ticks(current);
@@ -462,6 +465,7 @@ void Scheduler::after_trap(Task& current) {
   owner_.take_session_wakes();
   if (virtual_clock_ != nullptr && turns_.over(virtual_clock_->now().ns())) let_others_take_turns();
   const bool fired = expire_due();
+  look_at_host();
   check_limits();
   keep_alarm();
   if (ready_.empty()) return;
@@ -498,12 +502,22 @@ bool Scheduler::realtime_slice_over(Task& current, int priority) {
                      [&](const Task& task) { return task.pi.effective() == priority; });
 }
 
+// In virtual time, where a tick looks at nothing: who waits for a host fd must not starve while another task
+// is always ready. By the guest's clock, so that what this process does to its own pipes is seen at the same
+// place in every run.
+void Scheduler::look_at_host() {
+  if (virtual_clock_ == nullptr || virtual_clock_->now() < next_look_) return;
+  next_look_ = virtual_clock_->now() + kLookInterval;
+  if (poller_.watching()) poller_.wait(Duration());
+}
+
 bool Scheduler::slice_over() const {
   if (virtual_clock_ == nullptr) return false;
   return virtual_clock_->now() - Instant<Monotonic>::from_ns(slice_start_) >= options_.quantum;
 }
 
 void Scheduler::after_interrupt(Task& current) {
+  arch::admit_host_signals();
   owner_.drain_host_signals();
   take_ticks(current);
   const bool fired = expire_due();

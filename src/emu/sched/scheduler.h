@@ -163,6 +163,8 @@ class Scheduler {
 
  private:
   static constexpr Duration kRealtimeSlice = Duration::milliseconds(100);
+  // Virtual time after which host fds are looked at though there is always a task that can run.
+  static constexpr Duration kLookInterval = Duration::milliseconds(1);
   // How far all early expiries of a run together may advance the clock. A watchdog of the guest that is
   // set further ahead never goes off before its time.
   static constexpr Duration kEarlyTotal = Duration::seconds(1);
@@ -192,6 +194,7 @@ class Scheduler {
   void jump_in_session(bool stuck);
   void let_others_take_turns();
   bool expire_due();
+  void look_at_host();
   void keep_alarm();
   [[nodiscard]] bool slice_over() const;
   void take_ticks(Task& current);
@@ -214,6 +217,7 @@ class Scheduler {
   void (*reap_)(Task&) = nullptr;
   arch::Fiber boot_fiber_;
   std::int64_t slice_start_ = 0;
+  Instant<Monotonic> next_look_;  // see look_at_host()
   /// When the host will interrupt a guest that makes no system calls, for a timer; at the latest.
   Instant<Monotonic> alarm_ = Instant<Monotonic>::max();
   std::uint64_t entries_since_tick_ = 0;

@@ -115,9 +115,11 @@ CallHandler call_handler = nullptr;
 void* call_context = nullptr;
 PointHandler point_handler = nullptr;
 
-// Recorded host signals, in the order of arrival: while one is recorded, all others wait in the host. So
-// they do when the ring is full, until it has been drained: the host counts them against the sender's limit.
+// Recorded host signals, in the order of arrival: while one is recorded, all others wait in the host. So they
+// do when many came in a row, until these have been drained and the guest got on: the host counts them
+// against the sender's limit, and a sender that never rests does not keep the guest from running.
 constexpr unsigned kRingSize = 256;
+constexpr unsigned kBurst = 32;
 struct Recorded {
   std::atomic<bool> filled;
   siginfo_t info;
@@ -125,7 +127,8 @@ struct Recorded {
 Recorded ring[kRingSize];
 std::atomic<unsigned> ring_head;
 unsigned ring_tail;
-bool full = false;    // and other signals held back for that
+bool burst = false;   // kBurst are recorded, and others held back for that
+unsigned taken = 0;   // by a drain that has not come to its end
 unsigned scopes = 0;  // of HostSignalsBlocked
 std::atomic<unsigned> ticks;
 
@@ -150,7 +153,12 @@ void set_host_mask(std::uint64_t mask) {
   host_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, 8).value();
 }
 
-std::uint64_t host_mask() { return full || scopes != 0 ? outside_signals() : 0; }
+// During a burst the tick goes on, which keeps its place in the ring free of others.
+std::uint64_t host_mask() {
+  const bool full = ring_head.load(std::memory_order_relaxed) - ring_tail == kRingSize;
+  if (full || scopes != 0) return outside_signals();
+  return burst || host_signals_held ? outside_signals() & ~(1ULL << (SIGRTMAX - 1)) : 0;
+}
 
 // A trap's handler never returns, so nothing would restore the mask after it.
 void set_handler(int sig, void (*handler)(int, siginfo_t*, void*), std::uint64_t flags) {
@@ -168,7 +176,7 @@ void record(const siginfo_t& info) {
     Recorded& slot = ring[ring_head.fetch_add(1, std::memory_order_relaxed) % kRingSize];
     slot.info = info;
     slot.filled.store(true, std::memory_order_release);
-    full = used + 1 == kRingSize;
+    burst = used + 1 >= kBurst;
   }
   detent_cpu.interrupt.store(1, std::memory_order_relaxed);
 }
@@ -480,6 +488,15 @@ void release_host_signal(int sig, void (*disposition)(int)) {
   host_call(SYS_rt_sigaction, sig, &action, nullptr, 8).value();
 }
 
+namespace {
+
+void hold_signals() {
+  host_signals_held = true;
+  set_host_mask(host_mask());
+}
+
+}  // namespace
+
 bool interrupt_pending() { return detent_cpu.interrupt.load(std::memory_order_relaxed) != 0; }
 void request_interrupt() { detent_cpu.interrupt.store(1, std::memory_order_relaxed); }
 
@@ -489,16 +506,22 @@ bool next_host_signal(siginfo_t& info) {
   std::atomic_signal_fence(std::memory_order_seq_cst);
   Recorded& slot = ring[ring_tail % kRingSize];
   if (ring_tail == ring_head.load(std::memory_order_relaxed)) {
-    if (!std::exchange(full, false)) return false;
-    // Those that were held back arrive before the call returns.
-    set_host_mask(host_mask());
-    if (ring_tail == ring_head.load(std::memory_order_relaxed)) return false;
+    taken = 0;
+    if (std::exchange(burst, false)) hold_signals();
+    return false;
   }
+  // They come as fast as they are taken.
+  if (++taken == kBurst) hold_signals();
   if (!slot.filled.load(std::memory_order_acquire)) return false;
   info = slot.info;
   slot.filled.store(false, std::memory_order_relaxed);
   ++ring_tail;
   return true;
+}
+
+void admit_held_signals() {
+  host_signals_held = false;
+  set_host_mask(host_mask());
 }
 
 HostSignalsBlocked::HostSignalsBlocked() {

@@ -26,6 +26,14 @@ void request_interrupt();
 /// the last one is taken.
 bool next_host_signal(siginfo_t& info);
 
+/// True after a burst of signals has been drained: others wait in the host.
+inline bool host_signals_held = false;
+void admit_held_signals();
+/// To be called when the guest got on, and before a wait: lets those come that were held back.
+inline void admit_host_signals() {
+  if (host_signals_held) admit_held_signals();
+}
+
 /// Holds back outside signals while alive, so that none is recorded on the wrong side of a fork or in
 /// memory that is about to be restored. Faults of the kernel's own accesses still arrive.
 class HostSignalsBlocked {
