@@ -29,6 +29,7 @@ void Session::map(int fd) {
 
 void Session::create(std::int64_t now) {
   if (active()) return;
+  const arch::KernelFdRoom room;
   const auto fd =
       static_cast<int>(host_call(SYS_memfd_create, "detent-session", MFD_CLOEXEC).value());
   host_call(SYS_ftruncate, fd, static_cast<std::int64_t>(mem::kSessionSize)).value();

@@ -6,11 +6,13 @@
 #include <array>
 
 #include "emu/arch/x86_64/host_call.h"
+#include "emu/arch/x86_64/kernel_fds.h"
 
 namespace detent::arch {
 
 std::string read_host_file(const char* path) {
   std::string text;
+  const KernelFdRoom room;
   const Result<long> fd = host_call(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
   if (!fd.ok()) return text;
   std::array<char, 4096> part;

@@ -19,40 +19,42 @@ std::set<int>& numbers() {
   return set;
 }
 
-// Raises the host's limit while alive. Where even the hard limit can't be raised (it equals the soft one
-// and we lack CAP_SYS_RESOURCE), the kernel's fds take the top of the guest's numbers.
-class RaisedLimit {
- public:
-  RaisedLimit() {
-    host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &old_).value();
-    const rlimit both{old_.rlim_cur + kRoom, std::max(old_.rlim_max, old_.rlim_cur + kRoom)};
-    const rlimit soft{std::min(old_.rlim_cur + kRoom, old_.rlim_max), old_.rlim_max};
-    if (!host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, &both, nullptr).ok()) {
-      host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, &soft, nullptr).value();
-    }
-    rlimit now{};
-    host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &now).value();
-    if (now.rlim_cur > old_.rlim_cur) {
-      first_ = std::max<rlim_t>(old_.rlim_cur, 64);
-    } else {
-      first_ = old_.rlim_cur > 64 ? old_.rlim_cur - 64 : old_.rlim_cur / 2;
-    }
-  }
-  ~RaisedLimit() { host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, &old_, nullptr).value(); }
-  RaisedLimit(const RaisedLimit&) = delete;
-  RaisedLimit& operator=(const RaisedLimit&) = delete;
-  [[nodiscard]] int first() const { return static_cast<int>(first_); }
+unsigned rooms = 0;  // KernelFdRooms alive; the rest is theirs
+rlimit guest_limit{};
+rlim_t first_number = 0;
 
- private:
-  rlimit old_{};
-  rlim_t first_ = 0;
-};
+// Where even the hard limit can't be raised (it equals the soft one and we lack CAP_SYS_RESOURCE), the
+// kernel's fds take the top of the guest's numbers.
+void raise_limit() {
+  rlimit& old = guest_limit;
+  host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &old).value();
+  const rlimit both{old.rlim_cur + kRoom, std::max(old.rlim_max, old.rlim_cur + kRoom)};
+  const rlimit soft{std::min(old.rlim_cur + kRoom, old.rlim_max), old.rlim_max};
+  if (!host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, &both, nullptr).ok()) {
+    host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, &soft, nullptr).value();
+  }
+  rlimit now{};
+  host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &now).value();
+  if (now.rlim_cur > old.rlim_cur) {
+    first_number = std::max<rlim_t>(old.rlim_cur, 64);
+  } else {
+    first_number = old.rlim_cur > 64 ? old.rlim_cur - 64 : old.rlim_cur / 2;
+  }
+}
 
 }  // namespace
 
+KernelFdRoom::KernelFdRoom() {
+  if (rooms++ == 0) raise_limit();
+}
+
+KernelFdRoom::~KernelFdRoom() {
+  if (--rooms == 0) host_call(SYS_prlimit64, 0, RLIMIT_NOFILE, &guest_limit, nullptr).value();
+}
+
 Result<int> to_kernel_fd(int fd) {
-  const RaisedLimit raised;
-  const Result<long> moved = host_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, raised.first());
+  const KernelFdRoom room;
+  const Result<long> moved = host_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, first_number);
   static_cast<void>(host_call(SYS_close, fd));
   const int number = static_cast<int>(TRY(moved));
   numbers().insert(number);
@@ -67,7 +69,7 @@ void adopt_kernel_fd(int fd) {
 bool is_kernel_fd(int fd) { return numbers().contains(fd); }
 
 void replace_kernel_fd(int number, int fd) {
-  const RaisedLimit raised;
+  const KernelFdRoom room;
   host_call(SYS_dup3, fd, number, O_CLOEXEC).value();
 }
 

@@ -8,8 +8,17 @@
 
 namespace detent::arch {
 
-/// Moves `fd` above the guest's numbers, close-on-exec; closes the old number. Temporarily raises the
-/// host's limit. EMFILE if there is no room.
+/// While alive, descriptors can be made though the guest has used up its numbers: the host's limit is raised.
+/// For those that to_kernel_fd() moves, and those that are closed before anybody sees them.
+class KernelFdRoom {
+ public:
+  KernelFdRoom();
+  ~KernelFdRoom();
+  KernelFdRoom(const KernelFdRoom&) = delete;
+  KernelFdRoom& operator=(const KernelFdRoom&) = delete;
+};
+
+/// Moves `fd` above the guest's numbers, close-on-exec; closes the old number. EMFILE if there is no room.
 Result<int> to_kernel_fd(int fd);
 /// `fd` came over execve from an earlier image of the session: from now on it is one of ours.
 void adopt_kernel_fd(int fd);
