@@ -61,6 +61,7 @@ void PollSet::ask_host() {
 Result<std::size_t> PollSet::wait(const Timeout& timeout, const char* what) {
   const Result<std::size_t> ready = wait_in_queues(timeout, what);
   for (const Entry& entry : entries_) {
+    if (entry.awaited) entry.awaited->wait_ended();
     if (entry.file) entry.file->wait_ended();
   }
   // Numbers may have been closed, and we were the last to wait: like poll_freewait(), after the last look.
@@ -74,29 +75,41 @@ Result<std::size_t> PollSet::wait_in_queues(const Timeout& timeout, const char* 
   rules.what = what;
   rules.object = entries_.empty() ? 0 : static_cast<std::uint64_t>(raw(entries_.front().fd));
   sched::Wake wake = timeout.never_waits ? sched::Wake::kTimedOut : sched::Wake::kWoken;
+  sched::MultiWait wait(task_.kernel().scheduler(), task_);
   for (;;) {
     const std::size_t ready = TRY(scan());
     if (ready != 0) return ready;
     if (task_.signal_pending || wake == sched::Wake::kInterrupted) return kRestartNoHand;
     if (wake == sched::Wake::kTimedOut) return std::size_t{0};
-    sched::MultiWait wait(task_.kernel().scheduler(), task_);
     join_queues(wait);
     wake = wait.park(rules);
   }
 }
 
+// Once for each entry; later only a file that has become the host's, by a fork, is joined anew.
 void PollSet::join_queues(sched::MultiWait& wait) {
-  for (const Entry& entry : entries_) {
+  for (Entry& entry : entries_) {
+    if (entry.awaited && !entry.awaited->handed_over) continue;
     const waitq::PollMask interest = entry.interest | waitq::kAlways;
-    if (entry.file) {
+    if (is_host(entry)) {
+      join_host_queue(wait, entry, interest);
+    } else if (entry.file && entry.host_queue == nullptr) {
+      entry.awaited = entry.file;
       wait.add(entry.file->queue(), interest);
-    } else if (is_host(entry) && entry.revents == 0) {
-      // An entry with events that do not count (a hang-up, for select's exceptfds) is left out: it would
-      // wake us at once, for ever.
-      sched::HostPoller& poller = task_.kernel().poller();
-      wait.add(poller.watch(entry.fd, interest), interest | waitq::kNval);
     }
   }
+}
+
+// The watch is one-shot: it is armed anew each time, but only for the file that was joined. An entry with
+// events that do not count (a hang-up, for select's exceptfds) is left out: it would wake us for ever.
+void PollSet::join_host_queue(sched::MultiWait& wait, Entry& entry, waitq::PollMask interest) {
+  sched::HostPoller& poller = task_.kernel().poller();
+  const bool joined = entry.host_queue != nullptr;
+  if (joined && poller.queue_of(entry.fd) != entry.host_queue) return;
+  waitq::WaitQueue& queue = poller.watch(entry.fd, entry.revents == 0 ? interest : 0);
+  if (joined) return;
+  entry.host_queue = &queue;
+  wait.add(queue, interest | waitq::kNval);
 }
 
 }  // namespace detent::syscalls

@@ -1,5 +1,6 @@
 // PollSet: many fds, emulated and host ones mixed, looked at and waited for together. What poll and
-// select share. Source: do_poll() and do_select() in fs/select.c.
+// select share. Each look goes by the numbers; the wait, from its beginning to the end of the call, is for
+// the files that they meant at first, which are kept open. Source: do_poll() and do_select() in fs/select.c.
 #pragma once
 
 #include <poll.h>
@@ -20,11 +21,13 @@ namespace detent::syscalls {
 class PollSet {
  public:
   struct Entry {
-    Fd fd;                        ///< a negative one is skipped
-    waitq::PollMask interest;     ///< what is waited for
-    waitq::PollMask relevant;     ///< what makes the entry count as ready
-    waitq::PollMask revents = 0;  ///< what holds, of interest and of what poll(2) always reports
-    fd::FileRef file;             ///< null for a host file
+    Fd fd;                          ///< a negative one is skipped
+    waitq::PollMask interest;       ///< what is waited for
+    waitq::PollMask relevant;       ///< what makes the entry count as ready
+    waitq::PollMask revents = 0;    ///< what holds, of interest and of what poll(2) always reports
+    fd::FileRef file;               ///< null for a host file
+    fd::FileRef awaited = nullptr;  ///< the emulated file that is waited for
+    const waitq::WaitQueue* host_queue = nullptr;  ///< or where a host file is
   };
 
   explicit PollSet(Task& task) : task_(task) {}
@@ -47,6 +50,7 @@ class PollSet {
   Result<void> look_up_files();
   void ask_host();
   void join_queues(sched::MultiWait& wait);
+  void join_host_queue(sched::MultiWait& wait, Entry& entry, waitq::PollMask interest);
 
   Task& task_;
   std::vector<Entry> entries_;

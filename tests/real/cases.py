@@ -155,6 +155,11 @@ PRAGMA integrity_check;
     guest('close_during_a_wait'),
     guest('sigqueue_at_the_end_of_a_page'),
     guest('held_back_segment'),
+    guest('busy_thread_and_a_pipe'),
+    guest('fork_without_a_free_fd'),
+    guest('signals_without_a_pause'),
+    guest('closed_pipe_stays_while_polled'),
+    guest('readers_of_one_pipe_by_two_numbers'),
 ]
 
 CASES += cases2.rows(Case)

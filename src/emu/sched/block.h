@@ -20,20 +20,17 @@ class TaskWaiter final : public waitq::Waiter, public task::OnStack {
       : Waiter(interest, exclusive), scheduler_(scheduler), task_(task) {
     task.on_stack.push_back(*this);
   }
-  /// True once a notification reached it.
-  [[nodiscard]] bool woken() const { return woken_; }
 
  private:
+  // As try_to_wake_up() counts: a task that has been woken already does not use this wake.
   bool wake(waitq::PollMask) override {
-    const bool first = !woken_;
-    woken_ = true;
+    const bool first = !task_.woken;
     scheduler_.make_ready(task_);
     return first;
   }
   void leave() override { Waiter::unlink(); }
   Scheduler& scheduler_;
   Task& task_;
-  bool woken_ = false;
 };
 
 /// How a wait ends other than by success.

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -32,6 +33,7 @@ HostPoller::HostPoller() { open_epoll(); }
 HostPoller::~HostPoller() { arch::close_kernel_fd(epoll_fd_); }
 
 void HostPoller::open_epoll() {
+  const arch::KernelFdRoom room;
   const int fd = static_cast<int>(host_call(SYS_epoll_create1, EPOLL_CLOEXEC).value());
   epoll_fd_ = arch::to_kernel_fd(fd).value();
   if (doorbell_ >= 0) watch_doorbell();
@@ -49,9 +51,23 @@ void HostPoller::watch_doorbell() {
   host_call(SYS_epoll_ctl, epoll_fd_, EPOLL_CTL_ADD, doorbell_, &event).value();
 }
 
-waitq::WaitQueue& HostPoller::watch(Fd fd, waitq::PollMask events) {
+std::unique_ptr<HostPoller::Watch>& HostPoller::slot_of(Fd fd) {
   std::unique_ptr<Watch>& slot = watches_[raw(fd)];
-  if (slot == nullptr) slot = std::make_unique<Watch>();
+  if (slot != nullptr) return slot;
+  slot = std::make_unique<Watch>();
+  struct stat status {};
+  if (host_call(SYS_fstat, raw(fd), &status).ok()) slot->inode = status.st_ino;
+  return slot;
+}
+
+const waitq::WaitQueue* HostPoller::queue_of(Fd fd) const {
+  const auto found = watches_.find(raw(fd));
+  return found == watches_.end() ? nullptr : &found->second->queue;
+}
+
+waitq::WaitQueue& HostPoller::watch(Fd fd, waitq::PollMask events) {
+  std::unique_ptr<Watch>& slot = slot_of(fd);
+  if (slot->queue.empty()) slot->since = ++arrivals_;
   const waitq::PollMask wanted = slot->armed | events;
   if (wanted == slot->armed) return slot->queue;
   epoll_event event{};
@@ -169,19 +185,40 @@ unsigned HostPoller::wait(std::optional<Duration> timeout) {
   std::array<epoll_event, 64> events;
   const long count =
       host_call(SYS_epoll_pwait, epoll_fd_, events.data(), events.size(), 0, nullptr, 8).value();
-  for (long i = 0; i < count; ++i) {
-    const epoll_event& event = events[static_cast<std::size_t>(i)];
-    const auto found = watches_.find(event.data.fd);
-    if (found == watches_.end()) continue;
-    // The one shot disarmed every interest in the fd: those that did not fire are armed again.
-    const waitq::PollMask left = found->second->armed & ~event.events;
-    if (found->second->armed != 0) --armed_;
-    found->second->armed = 0;
-    found->second->queue.notify(event.events, ~0U);
-    const bool all_know = (event.events & waitq::kAlways) != 0;
-    if (left != 0 && !all_know && !found->second->queue.empty()) watch(Fd{event.data.fd}, left);
+  std::array<Event, 64> found;
+  std::size_t size = 0;
+  for (const epoll_event& event : std::span(events).first(static_cast<std::size_t>(count))) {
+    const auto watch = watches_.find(event.data.fd);
+    if (watch == watches_.end()) continue;
+    found[size++] = {watch->second.get(), Fd{event.data.fd}, event.events};
   }
+  put_in_order(std::span(found).first(size));
+  for (const Event& event : std::span(found).first(size)) tell(event);
   return static_cast<unsigned>(count);
+}
+
+// Those who wait for one file, under several numbers, are told in the order in which they came; the host
+// tells the latest first.
+void HostPoller::put_in_order(std::span<Event> events) {
+  for (std::size_t i = 1; i < events.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const bool same_file = events[i].watch->inode == events[j].watch->inode;
+      if (same_file && events[i].watch->since < events[j].watch->since) {
+        std::swap(events[i], events[j]);
+      }
+    }
+  }
+}
+
+void HostPoller::tell(const Event& event) {
+  Watch& watch = *event.watch;
+  // The one shot disarmed every interest in the fd: those that did not fire are armed again.
+  const waitq::PollMask left = watch.armed & ~event.events;
+  if (watch.armed != 0) --armed_;
+  watch.armed = 0;
+  watch.queue.notify(event.events, ~0U);
+  const bool all_know = (event.events & waitq::kAlways) != 0;
+  if (left != 0 && !all_know && !watch.queue.empty()) this->watch(event.fd, left);
 }
 
 void HostPoller::reset_after_fork() {

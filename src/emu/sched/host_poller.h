@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -47,6 +48,8 @@ class HostPoller {
   /// Arms interest in `events` of `fd` and returns the queue to wait on. An fd that the host cannot
   /// poll (a regular file) is not watched: it is always ready, and callers do not come here.
   waitq::WaitQueue& watch(Fd fd, waitq::PollMask events);
+  /// The queue that watch() returned for `fd`, unless the number was closed since; null if there is none.
+  [[nodiscard]] const waitq::WaitQueue* queue_of(Fd fd) const;
   /// Events of `fd` that hold now (one host poll(2) with timeout 0).
   static waitq::PollMask ready_now(Fd fd, waitq::PollMask events);
   /// `fd` is about to be closed or replaced. As on Linux, tasks that wait go on waiting for the file they
@@ -85,8 +88,18 @@ class HostPoller {
     waitq::PollMask armed = 0;
     bool added = false;
     bool inside = false;  ///< an orphan that only this process can act on
+    std::uint64_t inode = 0;
+    std::uint64_t since = 0;  ///< when somebody began to wait here, in order of arrival
+  };
+  struct Event {
+    Watch* watch;
+    Fd fd;
+    waitq::PollMask events;
   };
 
+  std::unique_ptr<Watch>& slot_of(Fd fd);
+  static void put_in_order(std::span<Event> events);
+  void tell(const Event& event);
   void open_epoll();
   void make_orphan(Fd fd, std::unique_ptr<Watch> watch);
   void close_unused_orphans();
@@ -101,6 +114,7 @@ class HostPoller {
   friend class HostPin;
   unsigned armed_ = 0;
   unsigned retrying_ = 0;
+  std::uint64_t arrivals_ = 0;
   std::function<bool(Fd)> is_inside_;
   std::unordered_map<int, std::unique_ptr<Watch>> watches_;
   std::vector<int> orphans_;  ///< numbers of the kernel's own, each in watches_

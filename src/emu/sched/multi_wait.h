@@ -1,6 +1,6 @@
 // MultiWait: one task waits in many queues at once (poll, select), or in one as an exclusive waiter
-// (epoll_wait), always at their heads, as Linux's pollers do. Lives on the task's kernel stack; leaves all
-// queues when it dies.
+// (epoll_wait), always at their heads, as Linux's pollers do. It may park any number of times. Lives on the
+// task's kernel stack; leaves all queues when it dies.
 //
 // It is the waiting half of block.h's loop: the caller has just found that nothing is ready, and looks
 // again after park(). Nothing runs in between, so no wake-up is lost.
@@ -18,9 +18,11 @@ class MultiWait {
   MultiWait(const MultiWait&) = delete;
   MultiWait& operator=(const MultiWait&) = delete;
 
-  /// Joins `queue`, which outlives this object.
-  void add(waitq::WaitQueue& queue, waitq::PollMask interest, bool exclusive = false) {
-    queue.add_first(waiters_.emplace_back(scheduler_, task_, interest, exclusive));
+  /// Joins `queue`. The waiter is unlinked if the queue goes first.
+  waitq::Waiter& add(waitq::WaitQueue& queue, waitq::PollMask interest, bool exclusive = false) {
+    TaskWaiter& waiter = waiters_.emplace_back(scheduler_, task_, interest, exclusive);
+    queue.add_first(waiter);
+    return waiter;
   }
 
   /// Waits until a queue notifies. `rules`: deadline and report; its errnos are not used.
