@@ -22,7 +22,8 @@ int main(void) {
   int right = 0;
   for (int i = 0; i < 5000; ++i) {
     if (read(fd, &info, sizeof info) != sizeof info) return 1;
-    right += info.ssi_signo == (unsigned)SIGRTMIN && info.ssi_pid == (unsigned)child && info.ssi_int == 5;
+    right += info.ssi_signo == (unsigned)SIGRTMIN && info.ssi_pid == (unsigned)child &&
+             info.ssi_int == 5;
   }
   kill(child, SIGKILL);
   waitpid(child, NULL, 0);
