@@ -1,8 +1,11 @@
 #include "explore/shrink.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
+
+#include "explore/seeds.h"
 
 namespace detent::explore {
 namespace {
@@ -12,6 +15,11 @@ Deviations without(const Deviations& list, std::size_t begin, std::size_t count)
   const std::size_t end = std::min(begin + count, list.size());
   rest.insert(rest.end(), list.begin() + static_cast<std::ptrdiff_t>(end), list.end());
   return rest;
+}
+
+Deviations with(Deviations list, const Deviation& one) {
+  list.insert(std::ranges::upper_bound(list, one), one);
+  return list;
 }
 
 // The list with all from `at` on moved by `by` choices, as far as that is possible.
@@ -83,12 +91,30 @@ class Shrinker {
     }
   }
 
-  // What is left out moves the choices behind it, often by a few. True if one could go with such a move.
-  bool leave_out_and_move() {
+  // What is left out moves the choices behind it, often by a few. True if `count` in a row could go with
+  // such a move.
+  bool leave_out_and_move(std::size_t count) {
     for (std::size_t at = list_.size(); at-- > 0 && left_ > 0;) {
+      if (at + count > list_.size()) continue;
       std::vector<Deviations> candidates;
+      if (count > 1) candidates.push_back(without(list_, at, count));
       for (const int by : {-2, -1, 1, 2, -3, 3, -4, 4}) {
-        candidates.push_back(moved(without(list_, at, 1), at, by));
+        candidates.push_back(moved(without(list_, at, count), at, by));
+      }
+      if (first_that_fails(candidates)) return true;
+    }
+    return false;
+  }
+
+  // Two that follow each other may do what one in their place does, with another option perhaps.
+  bool merge() {
+    for (std::size_t at = list_.size(); at-- > 1 && left_ > 0;) {
+      std::vector<Deviations> candidates;
+      const Deviations rest = without(list_, at - 1, 2);
+      for (const Deviation& place : {list_[at - 1], list_[at]}) {
+        for (const std::uint32_t option : {1U, 2U, 3U}) {
+          if (option != place.option) candidates.push_back(with(rest, {place.index, option}));
+        }
       }
       if (first_that_fails(candidates)) return true;
     }
@@ -96,9 +122,30 @@ class Shrinker {
   }
 
   void run_with_moves() {
-    for (run(); minimal_ && !list_.empty() && list_.size() <= kMostToMove;) {
-      if (!leave_out_and_move()) return;
+    for (run(); minimal_ && list_.size() > 1 && list_.size() <= kMostToMove;) {
+      const bool more = list_.size() > kSmall;
+      const bool any = leave_out_and_move(1) || (more && (leave_out_and_move(2) || merge()));
+      if (!any) return;
       run();
+    }
+  }
+
+  // The same failure may be reached by fewer deviations from elsewhere: other schedules are drawn, and the
+  // smallest of them that fails is shrunk in its turn.
+  void try_others() {
+    for (std::uint32_t round = 0; list_.size() > kSmall && round < kRounds && left_ > 0; ++round) {
+      std::optional<Outcome> smallest = draw_others(round);
+      if (!smallest) continue;
+      Deviations list = std::exchange(list_, std::move(smallest->deviations));
+      Outcome outcome = std::exchange(outcome_, std::move(*smallest));
+      const bool minimal = std::exchange(minimal_, false);
+      if (reproduces(Deviations(list_))) {
+        run_with_moves();
+        if (list_.size() < list.size()) continue;
+      }
+      list_ = std::move(list);
+      outcome_ = std::move(outcome);
+      minimal_ = minimal;
     }
   }
 
@@ -108,10 +155,32 @@ class Shrinker {
   [[nodiscard]] std::uint32_t left() const { return left_; }
 
  private:
+  // Few enough for a person.
+  static constexpr std::size_t kSmall = 5;
   // A fixed number side by side, so that the result is the same with any number of workers.
   static constexpr std::size_t kBatch = 4;
+  static constexpr std::uint32_t kRounds = 4;
+  static constexpr std::uint32_t kDrawn = 32;  // schedules a round
   // Longer lists would take too many replays.
-  static constexpr std::size_t kMostToMove = 12;
+  static constexpr std::size_t kMostToMove = 32;
+
+  std::optional<Outcome> draw_others(std::uint32_t round) {
+    static constexpr std::array<const char*, 4> kStrategies = {"pct:2", "random", "pct:3",
+                                                               "starve"};
+    std::vector<Request> requests;
+    for (std::uint32_t i = 0; i < std::min(kDrawn, left_); ++i) {
+      const std::uint64_t seed = schedule_seed(seed_, kDrawn * round + i);
+      requests.push_back({{kStrategies[i % kStrategies.size()], seed, {}}, true, true});
+    }
+    left_ -= static_cast<std::uint32_t>(requests.size());
+    std::optional<Outcome> smallest;
+    for (Outcome& outcome : run_all(runner_, requests)) {
+      if (!same_(outcome) || outcome.trace_hash.empty()) continue;
+      const bool smaller = !smallest || outcome.deviations.size() < smallest->deviations.size();
+      if (smaller) smallest = std::move(outcome);
+    }
+    return smallest;
+  }
 
   std::optional<std::size_t> first_that_fails(std::vector<Deviations> candidates) {
     candidates.resize(std::min<std::size_t>(candidates.size(), left_));
@@ -148,7 +217,10 @@ Shrunk shrink(Runner& runner, const Outcome& failing, std::uint64_t seed, const 
   Shrunk result;
   result.deviations_before = failing.deviations.size();
   result.reproduced = shrinker.reproduces(failing.deviations);
-  if (result.reproduced) shrinker.run_with_moves();
+  if (result.reproduced) {
+    shrinker.run_with_moves();
+    shrinker.try_others();
+  }
   result.replays = max_replays - shrinker.left();
   result.minimal = shrinker.minimal_;
   result.plan = {failing.replay, seed, result.reproduced ? shrinker.list_ : failing.deviations};
