@@ -39,6 +39,7 @@ struct Config {
   std::int64_t io_grace_ns = 5'000'000;  ///< host time that virtual time leaves host I/O
   std::uint64_t livelock_entries = 0;    ///< without time passing; 0: never reported
   std::int64_t time_budget_ns = 0;       ///< of the guest's time, from its start; 0: without limit
+  std::uint64_t max_steps = 0;           ///< kernel entries of one process; 0: without limit
   bool epoch_given = false;              ///< CLOCK_REALTIME starts at epoch_ns
   std::int64_t epoch_ns = 0;
   std::uint64_t seed = 0;         ///< of the strategy

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
@@ -18,6 +19,7 @@
 #include "explore/guest_process.h"
 #include "explore/program.h"
 #include "explore/reports.h"
+#include "explore/run_profile.h"
 #include "explore/schedule_text.h"
 #include "explore/shard_env.h"
 #include "explore/story.h"
@@ -67,6 +69,7 @@ bool open_session(const ExploreOptions& options, const std::vector<std::string>&
   program.command = guest;
   program.run_options = options.run_options;
   program.random_seed = random_seed;
+  program.max_steps = options.max_steps;
   const auto processors = static_cast<int>(std::thread::hardware_concurrency());
   program.jobs = std::clamp(options.jobs > 0 ? options.jobs : processors, 1, 256);
   if (!parse_span("--timeout", options.timeout, program.host_timeout_ns, problem) ||
@@ -136,6 +139,11 @@ bool make_spec(const ExploreOptions& options, CampaignSpec& spec, std::string& p
          find_own_shard(options, spec.shard, problem);
 }
 
+bool uses_profile(const std::string& strategy) {
+  const auto begins = [&](const char* name) { return strategy.starts_with(name); };
+  return std::ranges::any_of(std::array{"auto", "surw", "pct", "period"}, begins);
+}
+
 int explore_command(const ExploreOptions& options, const std::vector<std::string>& guest) {
   Session session;
   CampaignSpec spec;
@@ -144,6 +152,9 @@ int explore_command(const ExploreOptions& options, const std::vector<std::string
   session.program.points = preempts_at_atomics(spec.strategy);
   if (!open_session(options, guest, true, spec.master, session, problem)) {
     return usage(problem);
+  }
+  if (uses_profile(spec.strategy)) {
+    spec.profile = profile_of(*session.runner, schedule_seed(spec.master, 0));
   }
   ProgressBar progress(options.quiet);
   CampaignHooks hooks;
@@ -305,6 +316,8 @@ void add_running(CLI::App& command, ExploreOptions& options) {
                      "host time that one run may take, then it is a hang (default 10s)");
   command.add_option("--virtual-budget", options.virtual_budget,
                      "virtual time that one run may take");
+  command.add_option("--max-steps", options.max_steps,
+                     "system calls that one run may make (default 2000000; 0: any number)");
   command.add_option(
       "--fail-if", options.fail_if,
       "also a failure: 'stderr ~ REGEX', 'exit == 3', 'signal == SIGSEGV', 'time > 5s'");

@@ -16,6 +16,7 @@ struct ExploreOptions {
   std::uint64_t count = 0;  ///< 0: the command's default
   int jobs = 0;             ///< 0: one a processor
   std::string time_budget, virtual_budget, timeout = "10s";
+  std::uint64_t max_steps = 2'000'000;  ///< of one run; 0: without limit
   std::vector<std::string> fail_if, pass_if;
   std::vector<std::string> run_options;
   bool until_failure = false;

@@ -97,6 +97,8 @@ void add_run_options(CLI::App& command, RunOptions& options) {
       "--livelock", options.livelock,
       "give up, with exit code 121, after N system calls in a row that only wait, ask or "
       "signal, while time stands still");
+  command.add_option("--max-steps", options.max_steps,
+                     "give up, with exit code 124, after so many system calls");
   command.add_flag("--faults", options.faults,
                    "a strategy may let memory, descriptors and threads run out");
   command.add_option("--server", options.server, "socket of a fork server (docs/schedules.md)")
@@ -293,6 +295,7 @@ bool make_config(const RunOptions& options, emu::Config& config, std::string& pr
   if (!parse_patch(options, config, problem)) return false;
   if (!set_server(options, config, problem) || !set_profile(options, config, problem)) return false;
   config.livelock_entries = options.livelock;
+  config.max_steps = options.max_steps;
   config.faults = options.faults;
   config.strace_deterministic = options.strace_deterministic;
   config.stats = options.stats;

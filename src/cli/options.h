@@ -22,6 +22,7 @@ struct RunOptions {
   std::string time_budget;
   std::string profile;
   std::uint64_t livelock = 0;
+  std::uint64_t max_steps = 0;
   int server = -1;
   bool faults = false;
   bool report_stacks = false;

@@ -21,7 +21,7 @@ bool read_profile(const std::string& path, trace::Profile& profile, std::string&
   std::ifstream file(path);
   try {
     const nlohmann::json report = nlohmann::json::parse(file);
-    profile.choices = report.at("choices").get<std::uint64_t>();
+    profile.turns = report.at("turns").get<std::uint64_t>();
     for (const nlohmann::json& entry : report.at("profile")) {
       profile.counts.push_back({entry.at(0).get<std::uint32_t>(),
                                 from_hex(entry.at(1).get<std::string>()),

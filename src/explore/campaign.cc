@@ -62,7 +62,8 @@ class Campaign {
 
   void start_run(std::uint64_t k, unsigned which) {
     ++under_way_;
-    runner_.start(2 * k + which, {pending_[k].plan, criteria_.needs_output(), true});
+    runner_.start(2 * k + which,
+                  {pending_[k].plan, criteria_.needs_output(), true, false, spec_.profile});
   }
 
   bool may_start() {

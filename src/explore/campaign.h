@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct CampaignSpec {
   Shard shard;
   std::int64_t time_budget_ns = 0;  ///< of host time; 0: none
   bool until_failure = false;
+  std::shared_ptr<const RunProfile> profile{};  ///< for the strategies; may be null
 };
 
 /// A plan that was run twice and did not come out the same.

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include "explore/guest_process.h"
 #include "explore/program.h"
 #include "explore/run_files.h"
+#include "explore/run_profile.h"
 #include "explore/schedule_text.h"
 
 namespace detent::explore {
@@ -78,7 +80,17 @@ class ExecRunner final : public Runner {
   }
 
  private:
-  std::vector<std::string> arguments(const Request& request, int report) const {
+  // All runs of a campaign have one profile.
+  std::string profile_file(const RunProfile& profile) {
+    if (!profile_.valid()) {
+      profile_ = HostFd(memfd_create("detent-profile", MFD_CLOEXEC));
+      const auto size = static_cast<ssize_t>(profile.text.size());
+      if (write(profile_.get(), profile.text.data(), profile.text.size()) != size) profile_.reset();
+    }
+    return fmt::format("/proc/{}/fd/{}", getpid(), profile_.get());
+  }
+
+  std::vector<std::string> arguments(const Request& request, int report) {
     std::vector<std::string> words = {
         "detent", "run", "--time=virtual", "--schedule=" + schedule_text(request.plan),
         // By path, since an open file more would move the numbers of the guest's own.
@@ -90,6 +102,8 @@ class ExecRunner final : public Runner {
     if (program_.virtual_budget_ns > 0) {
       words.push_back(fmt::format("--time-budget={}ns", program_.virtual_budget_ns));
     }
+    for (std::string& limit : limits_of(program_)) words.push_back(std::move(limit));
+    if (request.profile != nullptr) words.push_back("--profile=" + profile_file(*request.profile));
     words.insert(words.end(), program_.run_options.begin(), program_.run_options.end());
     words.emplace_back("--");
     words.insert(words.end(), program_.command.begin(), program_.command.end());
@@ -131,10 +145,24 @@ class ExecRunner final : public Runner {
   }
 
   Program program_;
+  HostFd profile_;
   std::vector<Slot> slots_;
 };
 
 }  // namespace
+
+std::vector<std::string> limits_of(const Program& program) {
+  const auto given = [&](const std::string& option) {
+    return std::ranges::any_of(program.run_options,
+                               [&](const std::string& word) { return word.starts_with(option); });
+  };
+  std::vector<std::string> limits;
+  if (program.max_steps == 0) return limits;
+  if (!given("--max-steps")) limits.push_back(fmt::format("--max-steps={}", program.max_steps));
+  // Half of it all without anything done is more than bad luck.
+  if (!given("--livelock")) limits.push_back(fmt::format("--livelock={}", program.max_steps / 2));
+  return limits;
+}
 
 std::unique_ptr<Runner> make_exec_runner(const Program& program) {
   return std::make_unique<ExecRunner>(program);

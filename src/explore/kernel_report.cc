@@ -71,6 +71,7 @@ ReportedTask task_of(const json& object) {
   task.waits_in = text(object, "waits_in");
   task.object = text(object, "object");
   task.since_ns = number<std::int64_t>(object, "since_ns");
+  task.owner = number<std::uint32_t>(object, "owner");
   task.standing = standing_of(&object);
   return task;
 }

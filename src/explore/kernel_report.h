@@ -27,6 +27,7 @@ struct ReportedTask {
   std::string waits_in;  ///< empty if it does not wait
   std::string object;    ///< what it waits for: an address
   std::int64_t since_ns = 0;
+  std::uint32_t owner = 0;  ///< who holds the lock that it waits for; 0: not known
   std::optional<Standing> standing;
 };
 

@@ -21,6 +21,7 @@ constexpr std::pair<Verdict, const char*> kNames[] = {
     {Verdict::kLivelock, "livelock"},
     {Verdict::kLostWakeup, "lost-wakeup"},
     {Verdict::kTimeBudget, "time-budget"},
+    {Verdict::kStepBudget, "step-budget"},
     {Verdict::kDivergence, "divergence"},
     {Verdict::kHang, "hang"},
     {Verdict::kOutputLimit, "output-limit"},
@@ -83,6 +84,8 @@ std::string describe(const Outcome& outcome) {
       return "lost wake-up";
     case Verdict::kTimeBudget:
       return "virtual time budget used up";
+    case Verdict::kStepBudget:
+      return "too many system calls";
     case Verdict::kHang:
       return "hang in host time";
     case Verdict::kOutputLimit:

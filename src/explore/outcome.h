@@ -17,6 +17,7 @@ enum class Verdict : std::uint8_t {
   kLivelock,     ///< system calls without end at one virtual instant
   kLostWakeup,   ///< deadlock, and a task waits on a futex word that has changed since
   kTimeBudget,   ///< more virtual time than allowed
+  kStepBudget,   ///< more system calls than allowed
   kDivergence,   ///< a replay met other choices than it was recorded with
   kHang,         ///< more host time than allowed: killed
   kOutputLimit,  ///< wrote more than is kept: killed

@@ -20,7 +20,11 @@ struct Program {
   int jobs = 1;  ///< runs at a time
   std::int64_t host_timeout_ns = 10'000'000'000;  ///< of one run; then it is killed
   std::int64_t virtual_budget_ns = 0;             ///< of one run; 0: none
+  std::uint64_t max_steps = 0;                    ///< system calls of one run; 0: without limit
 };
+
+/// The bounds of a run as options of `detent run`, those that the user gives left out.
+std::vector<std::string> limits_of(const Program& program);
 
 /// Each run is a process of its own, `detent run --report`.
 std::unique_ptr<Runner> make_exec_runner(const Program& program);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "explore/outcome.h"
@@ -10,10 +11,15 @@
 
 namespace detent::explore {
 
+struct RunProfile;
+
 struct Request {
   Plan plan;
   bool keep_output = false;  ///< stdout and stderr are wanted whatever the outcome is
   bool keep_stacks = false;  ///< the report should show the stack of every deviation
+  /// Of a run that ends well, too, the report should tell all, and not only its trace.
+  bool full_report = false;
+  std::shared_ptr<const RunProfile> profile{};  ///< for the strategy; may be null
 };
 
 struct Finished {

@@ -15,19 +15,24 @@
 #include "explore/guest_process.h"
 #include "explore/program.h"
 #include "explore/run_files.h"
+#include "explore/run_profile.h"
 
 namespace detent::explore {
 namespace {
 
-// As the kernel reads it; deviations follow. Three files go with it: report, stdout, stderr.
+// As the kernel reads it; deviations and the profile's counts follow. Three files go with it: report, stdout, stderr.
 struct Packet {
-  std::uint32_t version = 2;
+  std::uint32_t version = 3;
   std::uint32_t deviations = 0;
   std::uint64_t seed = 0;
   char strategy[24] = {};
   std::int64_t time_budget_ns = 0;
+  std::uint64_t turns = 0;  // of the profile
+  std::uint32_t counts = 0;
+  std::uint32_t brief = 0;
 };
-static_assert(sizeof(Packet) == 48);
+static_assert(sizeof(Packet) == 64);
+static_assert(sizeof(RunProfile::Count) == 24);
 
 // The socket's number in a server until it is moved out of the guest's way.
 constexpr int kSocketFd = 3;
@@ -54,9 +59,16 @@ bool send_request(int socket, const Run& run, std::int64_t time_budget_ns) {
   packet.seed = plan.seed;
   plan.strategy.copy(packet.strategy, sizeof(packet.strategy) - 1);
   packet.time_budget_ns = time_budget_ns;
-  std::array<iovec, 2> parts = {{{&packet, sizeof(packet)},
-                                 {const_cast<Deviation*>(plan.deviations.data()),
-                                  plan.deviations.size() * sizeof(Deviation)}}};
+  packet.brief = run.request.full_report ? 0 : 1;
+  static const RunProfile none;
+  const RunProfile& profile = run.request.profile != nullptr ? *run.request.profile : none;
+  packet.turns = profile.turns;
+  packet.counts = static_cast<std::uint32_t>(profile.counts.size());
+  std::array<iovec, 3> parts = {
+      {{&packet, sizeof(packet)},
+       {const_cast<Deviation*>(plan.deviations.data()), plan.deviations.size() * sizeof(Deviation)},
+       {const_cast<RunProfile::Count*>(profile.counts.data()),
+        profile.counts.size() * sizeof(RunProfile::Count)}}};
   const std::array<int, 3> fds = {run.files.report.get(), run.files.output.get(),
                                   run.files.errors.get()};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(fds))> control{};
@@ -129,6 +141,7 @@ class ServerRunner final : public Runner {
                        fmt::format("--random-seed={}", program_.random_seed),
                        "--report-stacks"};
     if (program_.points) spawn.arguments.emplace_back("--points=atomics");
+    for (std::string& limit : limits_of(program_)) spawn.arguments.push_back(std::move(limit));
     const std::vector<std::string>& more = program_.run_options;
     spawn.arguments.insert(spawn.arguments.end(), more.begin(), more.end());
     spawn.arguments.emplace_back("--");

@@ -47,6 +47,7 @@ std::string waiting_text(const KernelReport& report, const ReportedTask& task) {
   std::string text =
       fmt::format("{}: waits in {} ({} {}) since {:.9f} s\n", task_name(report, task.tid),
                   task.call, task.waits_in, task.object, seconds(task.since_ns));
+  if (task.owner != 0) text += fmt::format("      held by {}\n", task_name(report, task.owner));
   const ReportedEvent* touch = last_touch(report, task);
   if (touch == nullptr) return text;
   return text + fmt::format("      last touched by {}: {} at {:.9f} s\n",

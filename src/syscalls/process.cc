@@ -89,6 +89,9 @@ void keep_recording(emu::Kernel& kernel, process::BootRecord& record) {
   std::int64_t& budget = record.config.time_budget_ns;
   const std::int64_t passed = kernel.clocks().monotonic().ns() - kernel.record().start_ns();
   if (budget != 0) budget = std::max<std::int64_t>(budget - passed, 1);
+  std::uint64_t& steps = record.config.max_steps;
+  if (steps != 0)
+    steps = steps > kernel.scheduler().steps() ? steps - kernel.scheduler().steps() : 1;
   if (!kernel.chooser().active()) return;
   const std::vector<std::uint8_t> bytes = trace::to_bytes(kernel.chooser().recorded());
   const Result<int> fd = process::make_kept_file("detent-recorded", bytes);

@@ -19,8 +19,8 @@ import sys
 import tempfile
 import time
 
-STRATEGIES = ('fifo', 'random', 'pct:3', 'pos', 'period:2', 'starve',  # surw: docs/limitations.md
-              'random+atomics', 'pct:3+atomics', 'pos+atomics')
+STRATEGIES = ('fifo', 'random', 'pct:3', 'pos', 'surw', 'period:2', 'starve', 'random+atomics', 'pct:3+atomics',
+              'pos+atomics')
 ENV = {'PATH': '/usr/bin:/bin', 'LC_ALL': 'C'}
 
 
@@ -36,7 +36,7 @@ class Server:
     def run(self, strategy, seed, deviations=(), budget=0, fds=None):
         """(report, stdout, wait status) of one schedule."""
         with tempfile.TemporaryFile() as report, tempfile.TemporaryFile() as out:
-            packet = struct.pack('=IIQ24sq', 2, len(deviations), seed, strategy.encode(), budget)
+            packet = struct.pack('=IIQ24sqQII', 3, len(deviations), seed, strategy.encode(), budget, 0, 0, 0)
             packet += b''.join(struct.pack('=II', *pair) for pair in deviations)
             rights = array.array('i', [report.fileno(), out.fileno(), 2])
             self.socket.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
@@ -114,7 +114,7 @@ def measure(detent, guest, count):
     rights = array.array('i', [null, null, null])
     start, cpu = time.monotonic(), os.times()
     for seed in range(count):
-        packet = struct.pack('=IIQ24sq', 2, 0, seed, b'random', 0)
+        packet = struct.pack('=IIQ24sqQII', 3, 0, seed, b'random', 0, 0, 0, 1)
         server.socket.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         server.socket.recv(4)
     wall = time.monotonic() - start

@@ -19,6 +19,7 @@ CASES = (
     ('deadlock', [], 'deadlock', 123, ['deadlock', 'futex']),
     ('lost', [], 'lost-wakeup', 123, ['lost wake-up', 'change from 0, but it is 1 already', 'deadlock']),
     ('livelock', ['--livelock=1000'], 'livelock', 121, ['livelock: 1000 system calls', 'epoll_wait']),
+    ('livelock', ['--max-steps=1000'], 'step-budget', 124, ['1000 system calls', 'epoll_wait']),
     ('sleep', ['--time-budget=60s'], 'time-budget', 124, ['time budget of 60.000000000 s']),
     ('sleep', ['--time-budget=3700s'], 'ok', 0, []),
     ('spin', ['--livelock=50000'], 'ok', 0, []),
@@ -53,6 +54,14 @@ class Suite:
         self.check(f'{name}: stderr', [word for word in words if word not in done.stderr], [])
         self.check(f'{name}: status', report.get('status'), 128 - code if code < 0 else code)
 
+    def quiet_spin(self):
+        """A loop without system calls ends soon, and the run can be repeated."""
+        for strategy in STRATEGIES:
+            reports = [self.run('quiet', [f'--strategy={strategy}'])[1] for _ in range(2)]
+            self.check(f'quiet spin, {strategy}', {(report['verdict'], report['host_preemptions'], report['virtual_ns'],
+                                                    report['trace_hash']) for report in reports},
+                       {('ok', 0, reports[0]['virtual_ns'], reports[0]['trace_hash'])})
+
     def random_bytes(self):
         """All from the seed; --random-seed moves them and not the choices."""
         outputs = [self.run('random', options)[0].stdout
@@ -74,6 +83,7 @@ def main():
     for strategy in STRATEGIES:
         for seed in range(5):
             suite.ends('spin', [f'--strategy={strategy}', f'--seed={seed}'], 'ok', 0, [])
+    suite.quiet_spin()
     suite.random_bytes()
     print(f'{suite.passed} passed, {suite.failed} failed')
     return 1 if suite.failed else 0

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,24 @@ static void spin(void) {
   pthread_join(thread, NULL);
 }
 
+static atomic_int seen;
+
+static void* wait_for_flag(void* unused) {
+  while (!flag) continue;
+  ++seen;
+  return unused;
+}
+
+// The same without a system call: only the host's tick sees such a loop.
+static void quiet_spin(void) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, wait_for_flag, NULL);
+  usleep(1000);
+  flag = 1;
+  while (seen == 0) continue;
+  pthread_join(thread, NULL);
+}
+
 // A pipe, an epoll instance and a file position from before the first thread.
 static void snapshot(void) {
   int ends[2];
@@ -105,6 +124,7 @@ int main(int argc, char** argv) {
   if (strcmp(how, "deadlock") == 0) deadlock();
   if (strcmp(how, "livelock") == 0) livelock();
   if (strcmp(how, "spin") == 0) spin();
+  if (strcmp(how, "quiet") == 0) quiet_spin();
   if (strcmp(how, "snapshot") == 0) snapshot();
   if (strcmp(how, "random") == 0) randomness();
   if (strcmp(how, "abort") == 0) abort();

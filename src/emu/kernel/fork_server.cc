@@ -24,7 +24,7 @@ using arch::host_call;
 
 namespace {
 
-constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kVersion = 3;
 constexpr std::size_t kMaxPacket = 1 << 18;
 
 struct Head {
@@ -33,10 +33,19 @@ struct Head {
   std::uint64_t seed;
   char strategy[trace::kStrategyText];
   std::int64_t time_budget_ns;
+  std::uint64_t turns;  // of the profile
+  std::uint32_t counts;
+  std::uint32_t brief;
 };
 struct Pair {
   std::uint32_t choice;
   std::uint32_t option;
+};
+struct Count {
+  std::uint32_t task;
+  std::uint32_t unused;
+  std::uint64_t object;
+  std::uint64_t events;
 };
 
 }  // namespace
@@ -45,6 +54,7 @@ struct ForkServer::Request {
   Head head{};
   std::vector<trace::Deviation> deviations;
   trace::StrategyName strategy;
+  trace::Profile profile;
   std::array<int, 3> fds{-1, -1, -1};  // report, stdout, stderr
 };
 
@@ -70,8 +80,16 @@ bool ForkServer::receive(Request& request) const {
   std::memcpy(&request.head, packet.data(), sizeof(Head));
   const std::size_t count = request.head.deviations;
   if (request.head.version != kVersion ||
-      static_cast<std::size_t>(size) != sizeof(Head) + count * sizeof(Pair)) {
+      static_cast<std::size_t>(size) !=
+          sizeof(Head) + count * sizeof(Pair) + request.head.counts * sizeof(Count)) {
     return false;
+  }
+  request.profile.turns = request.head.turns;
+  for (std::size_t i = 0; i < request.head.counts; ++i) {
+    Count entry{};
+    const std::size_t at = sizeof(Head) + count * sizeof(Pair) + i * sizeof(Count);
+    std::memcpy(&entry, packet.data() + at, sizeof(entry));
+    request.profile.counts.push_back({entry.task, entry.object, entry.events});
   }
   for (std::size_t i = 0; i < count; ++i) {
     Pair pair{};
@@ -124,7 +142,8 @@ void ForkServer::run_copy(const Request& request) {
   schedule.strategy = request.strategy;
   schedule.seed = request.head.seed;
   schedule.deviations = request.deviations;
-  kernel_.become_copy(std::move(schedule), report, request.head.time_budget_ns);
+  kernel_.become_copy(std::move(schedule), request.profile,
+                      {report, request.head.time_budget_ns, request.head.brief != 0});
 }
 
 }  // namespace detent::emu

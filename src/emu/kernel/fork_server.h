@@ -3,8 +3,11 @@
 // The program runs up to its first choice. From there on this process only forks: each request is answered
 // by a copy that runs one schedule, and by the copy's end.
 //
-//   request    a packet {u32 version = 2, u32 n, u64 seed, char strategy[24], i64 time_budget_ns,
-//              n * (u32 choice, u32 option)} with three fds: report, stdout, stderr
+//   request    a packet {u32 version = 3, u32 n, u64 seed, char strategy[24], i64 time_budget_ns,
+//              u64 turns, u32 m, u32 brief, n * (u32 choice, u32 option),
+//              m * (u32 task, u32 unused, u64 object, u64 events)} with three fds: report, stdout,
+//              stderr. `turns` and the last list are the profile; `brief`: where the run ends
+//              well, the report holds its head only
 //   answer     a packet {i32 wait status}, as wait4(2) tells it
 //
 // The socket (SOCK_SEQPACKET) is closed without an answer if the program cannot be copied.

@@ -60,7 +60,7 @@ Kernel::Kernel(const Config& config, const ClockState& clocks, Dispatch dispatch
       scheduler_(time_.clocks(), timers_, poller_, chooser_, time_.virtual_clock(), turns_, *this,
                  {Duration::nanoseconds(config.syscall_cost_ns), Duration::milliseconds(10),
                   Duration::nanoseconds(config.io_grace_ns), time_limit(config, time_.clocks()),
-                  config.livelock_entries}),
+                  config.livelock_entries, config.max_steps}),
       process_(host_pid(), *this, scheduler_, *this, time_.clocks(), timers_) {
   if (latency_.active()) scheduler_.observe(&latency_);
   enable_patching();
@@ -98,18 +98,20 @@ void Kernel::start_recording() {
   chooser_.activate(std::move(schedule), profile_, record_);
 }
 
-void Kernel::become_copy(trace::Schedule schedule, int report_fd, std::int64_t time_budget_ns) {
+void Kernel::become_copy(trace::Schedule schedule, const trace::Profile& profile,
+                         const CopySpec& spec) {
   const std::string strategy = trace::to_string(schedule.strategy);
   config_.strategy[strategy.copy(config_.strategy, sizeof(config_.strategy) - 1)] = '\0';
   config_.seed = schedule.seed;
-  config_.json_fd = report_fd;
-  config_.time_budget_ns = time_budget_ns;
+  config_.json_fd = spec.report_fd;
+  config_.time_budget_ns = spec.time_budget_ns;
   scheduler_.set_time_limit(time_limit(config_, clocks()));
   schedule.build_tag = config_.build_tag;
   poller_.reset_after_fork();
   arch::take_ticks();
   start_ticking();
-  record_.become_copy();
+  record_.become_copy(spec.brief);
+  if (profile.turns != 0) profile_ = profile;
   chooser_.activate(std::move(schedule), profile_, record_);
 }
 
@@ -132,12 +134,12 @@ void Kernel::handle(Task& task, const arch::Trap& trap) {
   task.current_syscall = -1;
   switch (trap.kind) {
     case arch::TrapKind::kSyscall:
-      scheduler_.before_trap();
+      scheduler_.before_trap(static_cast<long>(task.user.regs.rax));
       count_trap(task);
       return serve_call(task, trap.foreign_abi);
     case arch::TrapKind::kFault:
       ++stats_.faults;
-      scheduler_.before_trap();
+      scheduler_.before_trap(-1);
       if (!emulate_rdtsc(task, trap)) task.signals->force_fault(trap);
       return after_call(task, std::nullopt);
     case arch::TrapKind::kPoint:
@@ -208,7 +210,7 @@ void Kernel::enable_patching() {
     Task& task = kernel.scheduler_.current();
     ++kernel.stats_.patched;
     task.current_syscall = -1;
-    kernel.scheduler_.before_trap();
+    kernel.scheduler_.before_trap(static_cast<long>(task.user.regs.rax));
     kernel.serve_call(task, false);
     set_fast_tid(raw(task.tid()));
     kernel.points_.before_guest();
@@ -408,6 +410,12 @@ void Kernel::on_livelock() {
   before_first_choice();
   print_livelock(*this);
   give_up(Verdict::kLivelock, kExitLivelock);
+}
+
+void Kernel::on_step_budget() {
+  before_first_choice();
+  print_step_budget(*this);
+  give_up(Verdict::kStepBudget, kExitTimeBudget);
 }
 
 void Kernel::on_time_budget() {

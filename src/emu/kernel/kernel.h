@@ -86,9 +86,13 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   void before_first_choice() {
     if (server_.serving()) server_.serve();
   }
-  /// In a copy that the fork server made: runs `schedule`, reports to `report_fd`. A `time_budget_ns` of 0 is
-  /// none.
-  void become_copy(trace::Schedule schedule, int report_fd, std::int64_t time_budget_ns);
+  struct CopySpec {
+    int report_fd = -1;
+    std::int64_t time_budget_ns = 0;  ///< 0: none
+    bool brief = false;  ///< no more than the head of the report where the run ends well
+  };
+  /// In a copy that the fork server made: runs `schedule`. Strategies go by `profile`, if it is not empty.
+  void become_copy(trace::Schedule schedule, const trace::Profile& profile, const CopySpec& spec);
   /// The body of a task's fiber; `argument` is the Task.
   static void run_task(void* argument);
   /// Ends the process for the host: flushes reports, exits with `status` (0..255).
@@ -127,6 +131,7 @@ class Kernel final : public sched::IdleOwner, public signal::FatalSink {
   // sched::IdleOwner
   void on_stuck() override;
   void on_time_budget() override;
+  void on_step_budget() override;
   void on_livelock() override;
   void drain_host_signals() override;
   bool outside_active() override { return children_ != 0; }

@@ -1,6 +1,7 @@
 #include "emu/kernel/report.h"
 
 #include <fmt/format.h>
+#include <linux/futex.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -26,6 +27,12 @@ std::string touch_text(Kernel& kernel, const Task& task) {
   const std::int64_t at = touch->event.at_ns - kernel.record().start_ns();
   return fmt::format("; last touched by task #{} in {} at {:.9f} s", touch->task,
                      syscall_name(touch->event.event.call), static_cast<double>(at) / 1e9);
+}
+
+std::string owner_text(Kernel& kernel, const Task& task) {
+  const Task* owner = lock_owner(kernel, task);
+  if (owner == nullptr) return "";
+  return fmt::format("; held by task {} ({})", raw(owner->tid()), owner->name);
 }
 
 // A task that waits for a futex word to change, although it has changed: whoever changed it did not wake, or
@@ -58,9 +65,10 @@ void print_tasks(Kernel& kernel) {
       return;
     }
     const double seconds = static_cast<double>((now - task.waiting.since).ns()) / 1e9;
-    text += fmt::format("  task {} ({}): {} in {}, object {:#x}, for {:.9f} s{}\n", raw(task.tid()),
-                        task.name, syscall_name(task.current_syscall), task.waiting.what,
-                        task.waiting.object, seconds, touch_text(kernel, task));
+    text += fmt::format("  task {} ({}): {} in {}, object {:#x}, for {:.9f} s{}{}\n",
+                        raw(task.tid()), task.name, syscall_name(task.current_syscall),
+                        task.waiting.what, task.waiting.object, seconds, owner_text(kernel, task),
+                        touch_text(kernel, task));
   });
   kernel.tell(text);
 }
@@ -78,6 +86,21 @@ const char* syscall_name(long number) {
   if (number == trace::kPause) return "pause";
   const char* name = call_name != nullptr ? call_name(number) : nullptr;
   return name != nullptr ? name : "unknown";
+}
+
+// The word of PI and robust locks is the owner's tid; glibc's other mutexes keep it behind word and count.
+const Task* lock_owner(Kernel& kernel, const Task& task) {
+  if (task.waiting.what == nullptr || task.current_syscall != SYS_futex) return nullptr;
+  const Task* owner = nullptr;
+  for (const std::uint64_t offset : {0, 8}) {
+    const Result<std::uint32_t> word = mem::load_u32(task.waiting.object + offset);
+    const int tid = word.ok() ? static_cast<int>(word.value() & FUTEX_TID_MASK) : 0;
+    kernel.process().for_each_task([&](const Task& other) {
+      if (raw(other.tid()) == tid) owner = &other;
+    });
+    if (owner != nullptr) break;
+  }
+  return owner;
 }
 
 bool anybody_waits_for_signal(Kernel& kernel) {
@@ -119,6 +142,12 @@ void print_livelock(Kernel& kernel) {
 void print_time_budget(Kernel& kernel) {
   kernel.tell(fmt::format("detent: the time budget of {:.9f} s is used up\n",
                           static_cast<double>(kernel.config().time_budget_ns) / 1e9));
+  print_tasks(kernel);
+}
+
+void print_step_budget(Kernel& kernel) {
+  kernel.tell(fmt::format("detent: {} system calls were made, as many as --max-steps allows\n",
+                          kernel.config().max_steps));
   print_tasks(kernel);
 }
 

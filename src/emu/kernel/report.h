@@ -1,10 +1,17 @@
 // What the kernel tells a person on stderr: the deadlock report and --stats.
 #pragma once
 
+namespace detent::task {
+class Task;
+}
+
 namespace detent::emu {
 
 class Kernel;
+using task::Task;
 
+/// Who holds the lock that a blocked task waits for, as far as the lock tells; null if it does not.
+const Task* lock_owner(Kernel& kernel, const Task& task);
 /// True if a blocked task waits for a signal, which the outside world may send at any time.
 bool anybody_waits_for_signal(Kernel& kernel);
 /// True if a task waits in poll, select or epoll_wait.
@@ -16,6 +23,8 @@ bool print_deadlock(Kernel& kernel);
 void print_livelock(Kernel& kernel);
 /// The same after --time-budget.
 void print_time_budget(Kernel& kernel);
+/// The same after --max-steps.
+void print_step_budget(Kernel& kernel);
 /// Calls by door and by number, switches, timers.
 void print_stats(Kernel& kernel);
 

@@ -68,21 +68,31 @@ std::string registers_json(const arch::UserRegs& r) {
   return json + "}";
 }
 
-std::string stack_json(std::uint64_t rsp) {
+std::vector<unsigned char> stack_of(std::uint64_t rsp) {
   const std::uint64_t at = rsp - kRedZone;
-  std::array<unsigned char, kStackBytes> bytes{};
+  std::vector<unsigned char> bytes(kStackBytes);
   std::size_t size = 0;
   while (size < bytes.size()) {
     const std::size_t part = std::min<std::size_t>(bytes.size() - size, 4096 - (at + size) % 4096);
     if (!mem::copy_in_bytes(bytes.data() + size, at + size, part).ok()) break;
     size += part;
   }
-  std::string hex;
-  hex.reserve(2 * size);
-  for (std::size_t i = 0; i < size; ++i)
-    fmt::format_to(std::back_inserter(hex), "{:02x}", bytes[i]);
-  return fmt::format("{{\"address\":\"{:#x}\",\"bytes\":\"{}\"}}", at, hex);
+  bytes.resize(size);
+  return bytes;
 }
+
+std::string stack_json(std::uint64_t rsp, const std::vector<unsigned char>& bytes) {
+  static constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string hex;
+  hex.reserve(2 * bytes.size());
+  for (const unsigned char byte : bytes) {
+    hex += kDigits[byte >> 4];
+    hex += kDigits[byte & 15];
+  }
+  return fmt::format("{{\"address\":\"{:#x}\",\"bytes\":\"{}\"}}", rsp - kRedZone, hex);
+}
+
+std::string stack_json(std::uint64_t rsp) { return stack_json(rsp, stack_of(rsp)); }
 
 std::string modules_json() {
   const std::string text = arch::read_host_file("/proc/self/maps");

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "emu/arch/x86_64/user_state.h"
 
@@ -26,8 +27,10 @@ std::string array_of(const List& list, Format format) {
 
 /// {"rip":"0x...", ...}: the general registers.
 std::string registers_json(const arch::UserRegs& registers);
-/// {"address":"0x...","bytes":"hex"}: up to 8 KiB of the guest's stack from the red zone below `rsp` up, as
-/// much of it as is mapped.
+/// Up to 8 KiB of the guest's stack from the red zone below `rsp` up, as much of it as is mapped.
+std::vector<unsigned char> stack_of(std::uint64_t rsp);
+/// {"address":"0x...","bytes":"hex"}: what stack_of() gave, or gives now.
+std::string stack_json(std::uint64_t rsp, const std::vector<unsigned char>& bytes);
 std::string stack_json(std::uint64_t rsp);
 /// The executable mappings of files, for whoever wants to name addresses.
 std::string modules_json();

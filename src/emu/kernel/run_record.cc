@@ -17,7 +17,7 @@ using Space = trace::Object::Space;
 
 constexpr std::uint64_t kStackReach = 8 << 20;
 // A report is for people; a run with more switches than this is shrunk first.
-constexpr std::size_t kMaxSwitches = 4096;
+constexpr std::size_t kMaxSwitches = 512;
 constexpr std::size_t kMaxGone = 256;
 
 bool duplicates_file(long number, std::uint64_t command) {
@@ -28,8 +28,9 @@ bool duplicates_file(long number, std::uint64_t command) {
 }  // namespace
 
 const char* name_of(Verdict verdict) {
-  static constexpr std::array<const char*, 8> kNames = {
-      "ok", "exit", "signal", "deadlock", "lost-wakeup", "livelock", "time-budget", "divergence"};
+  static constexpr std::array<const char*, 9> kNames = {
+      "ok",       "exit",        "signal",     "deadlock",   "lost-wakeup",
+      "livelock", "time-budget", "divergence", "step-budget"};
   return kNames[static_cast<std::size_t>(verdict)];
 }
 

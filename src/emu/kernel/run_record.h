@@ -27,6 +27,7 @@ enum class Verdict : std::uint8_t {
   kLivelock,    ///< many system calls, but time stands still
   kTimeBudget,  ///< --time-budget
   kDivergence,  ///< a replayed schedule does not fit
+  kStepBudget,  ///< --max-steps
 };
 /// "ok", "exit", "signal", "deadlock", ... as the report has it.
 const char* name_of(Verdict verdict);
@@ -62,7 +63,10 @@ class RunRecord final : public trace::ChoiceObserver {
   /// In a forked child: no report.
   void become_child();
   /// In a copy of the fork server: a report of its own.
-  void become_copy() { writes_ = true; }
+  void become_copy(bool brief) {
+    writes_ = true;
+    brief_ = brief;
+  }
   /// The name of the open file behind `fd`, 0 if it has none; true if it is one of the two ends of a pipe or
   /// socket pair.
   [[nodiscard]] std::uint64_t file_name(int fd) const;
@@ -78,15 +82,22 @@ class RunRecord final : public trace::ChoiceObserver {
                      std::uint32_t options) override;
 
  private:
-  /// A deviation for the report; `from` and `to` are JSON.
+  /// Where a task stood, with --report-stacks.
+  struct Standing {
+    std::uint32_t task = 0;  ///< 0: not known
+    std::int32_t call = -1;
+    arch::UserRegs regs{};
+    std::vector<unsigned char> stack;
+  };
+  /// A deviation for the report.
   struct Switch {
     trace::Deviation deviation;
     std::int64_t at_ns = 0;
     std::uint64_t events = 0;  ///< of the run so far
     std::uint32_t from_task = 0;
     std::uint32_t to_task = 0;
-    std::string from;
-    std::string to;
+    Standing from;
+    Standing to;
   };
   struct Gone {
     std::uint32_t number = 0;
@@ -99,7 +110,7 @@ class RunRecord final : public trace::ChoiceObserver {
   void name_file(Task& task, long fd);
   void name_pair(Task& task, std::uint64_t address);
   [[nodiscard]] Task* task_of(std::uint32_t number);
-  [[nodiscard]] std::string standing(std::uint32_t number);
+  [[nodiscard]] Standing standing(std::uint32_t number);
   [[nodiscard]] std::string to_json(const Outcome& outcome);
   [[nodiscard]] std::string head_json(const Outcome& outcome);
   [[nodiscard]] std::string tasks_json();
@@ -110,6 +121,7 @@ class RunRecord final : public trace::ChoiceObserver {
 
   Kernel& kernel_;
   bool writes_ = false;
+  bool brief_ = false;  // the head alone where the run ends well
   std::int64_t start_ns_ = 0;
   std::uint64_t stack_top_ = 0;
   std::vector<std::string> arguments_;

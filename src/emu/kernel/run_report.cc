@@ -76,21 +76,19 @@ std::string RunRecord::head_json(const Outcome& outcome) {
   return fmt::format(
       "\"version\":{},\"argv\":{},\"build_id\":\"{}\",\"strategy\":\"{}\",\"seed\":{},"
       "\"random_seed\":{},\"verdict\":\"{}\",\"status\":{},\"signal\":{},\"virtual_ns\":{},"
-      "\"choices\":{},\"event_count\":{},\"host_preemptions\":{},\"trace_hash\":\"{:016x}\","
-      "\"schedule\":\"{}\"",
+      "\"choices\":{},\"turns\":{},\"event_count\":{},\"host_preemptions\":{},\"trace_hash\":\"{:"
+      "016x}\"",
       kVersion, array_of(arguments_, quoted), config.build_id, trace::to_string(schedule.strategy),
       schedule.seed, chooser.random_seed(), name_of(outcome.verdict), outcome.status,
       outcome.signal, kernel_.clocks().monotonic().ns() - start_ns_, chooser.carry().choices,
-      chooser.carry().events, kernel_.scheduler().stats().host_preemptions, kernel_.trace_hash(),
-      trace::to_text(chooser.recorded()));
+      chooser.carry().turns, chooser.carry().events, kernel_.scheduler().stats().host_preemptions,
+      kernel_.trace_hash());
 }
 
-std::string RunRecord::standing(std::uint32_t number) {
+RunRecord::Standing RunRecord::standing(std::uint32_t number) {
   const Task* task = number == 0 || !kernel_.config().json_stacks ? nullptr : task_of(number);
-  if (task == nullptr) return "null";
-  return fmt::format("{{\"tid\":{},\"call\":\"{}\",\"regs\":{},\"stack\":{}}}", number,
-                     syscall_name(task->trace.next.call), registers_json(task->user.regs),
-                     stack_json(task->user.regs.rsp));
+  if (task == nullptr) return {};
+  return {number, task->trace.next.call, task->user.regs, stack_of(task->user.regs.rsp)};
 }
 
 std::string RunRecord::tasks_json() {
@@ -106,6 +104,9 @@ std::string RunRecord::tasks_json() {
         registers_json(task.user.regs));
     if (const trace::Chooser::Touch* touch = last_touch(task); waits && touch != nullptr) {
       json += ",\"last_touch\":" + event_json(touch->event, touch->task, start_ns_);
+    }
+    if (const Task* owner = lock_owner(kernel_, task); owner != nullptr) {
+      json += fmt::format(",\"owner\":{}", owner->trace.number);
     }
     if (kernel_.config().json_stacks) json += ",\"stack\":" + stack_json(task.user.regs.rsp);
     tasks.push_back(json + "}");
@@ -144,13 +145,19 @@ std::string RunRecord::deviations_json() const {
 }
 
 std::string RunRecord::switches_json() const {
-  return array_of(switches_, [](const Switch& at) {
+  const auto standing_json = [](const Standing& at) -> std::string {
+    if (at.task == 0) return "null";
+    return fmt::format("{{\"tid\":{},\"call\":\"{}\",\"regs\":{},\"stack\":{}}}", at.task,
+                       syscall_name(at.call), registers_json(at.regs),
+                       stack_json(at.regs.rsp, at.stack));
+  };
+  return array_of(switches_, [&](const Switch& at) {
     return fmt::format(
         "{{\"choice\":{},\"option\":{},\"kind\":\"{}\",\"t_ns\":{},\"events\":{},\"from\":{},"
         "\"to\":"
         "{},\"from_task\":{},\"to_task\":{}}}",
         at.deviation.choice, at.deviation.option, trace::name_of(*at.deviation.kind), at.at_ns,
-        at.events, at.from_task, at.to_task, at.from, at.to);
+        at.events, at.from_task, at.to_task, standing_json(at.from), standing_json(at.to));
   });
 }
 
@@ -161,12 +168,15 @@ std::string RunRecord::profile_json() const {
 }
 
 std::string RunRecord::to_json(const Outcome& outcome) {
+  if (brief_ && outcome.verdict == Verdict::kOk) return "{" + head_json(outcome) + "}\n";
   return fmt::format(
-      "{{{},\n\"deviations\":{},\n\"switches\":{},\n\"tasks\":{},\n\"events\":{},\n\"profile\":{},"
+      "{{{},\"schedule\":\"{}\",\n\"deviations\":{},\n\"switches\":{},\n\"tasks\":{},\n\"events\":{"
+      "},\n\"profile\":{},"
       "\n"
       "\"modules\":{}}}\n",
-      head_json(outcome), deviations_json(), switches_json(), tasks_json(), events_json(),
-      profile_json(), outcome.verdict == Verdict::kOk ? "[]" : modules_json());
+      head_json(outcome), trace::to_text(kernel_.chooser().recorded()), deviations_json(),
+      switches_json(), tasks_json(), events_json(), profile_json(),
+      outcome.verdict == Verdict::kOk ? "[]" : modules_json());
 }
 
 void RunRecord::write(const Outcome& outcome) {

@@ -1,6 +1,8 @@
 #include "emu/sched/scheduler.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <utility>
 
 #include "detent/assert.h"
@@ -17,6 +19,8 @@ constexpr Duration kOrphanInterval = Duration::milliseconds(100);
 // In a run that is to be repeated a tick is the last resort: for loops that wait for another task without a
 // system call, which would never end.
 constexpr unsigned kRecordedQuietTicks = 250;
+// So many of the last ticks are looked at for whether the guest goes round in a circle.
+constexpr std::size_t kTicksSeen = 64;
 
 // A PAUSE says that another one has to act first. Where all that could are waiting as well, only time is
 // left, and it passes the faster the longer it takes.
@@ -175,6 +179,7 @@ void Scheduler::stop_slice(Task& from) {
 
 void Scheduler::hand_over(Task& from, Task& next) {
   next.state = task::State::kRunning;
+  next.trace.held_up = false;
   current_ = &next;
   if (&next == &from) return;
   ++stats_.switches;
@@ -224,14 +229,42 @@ Scheduler::ReadyList::iterator Scheduler::choose_ready() {
   };
   auto chosen = std::find_if(ready_.begin(), ready_.end(), is_due);
   if (!chooser_.active()) return chosen;
-  candidates_.clear();
-  for (const Task& task : ready_) {
-    if (is_due(task)) candidates_.push_back({&task.trace});
+  candidate_tasks_.clear();
+  for (Task& task : ready_) {
+    if (is_due(task)) candidate_tasks_.push_back(&task);
   }
-  if (candidates_.size() < 2) return chosen;
-  std::uint32_t skip = chooser_.choose_task(trace::Choice::kReadyTask, 0, candidates_);
-  for (; skip != 0; --skip) chosen = std::find_if(std::next(chosen), ready_.end(), is_due);
-  return chosen;
+  if (candidate_tasks_.size() < 2) return chosen;
+  order_candidates();
+  const std::uint32_t answer =
+      chooser_.choose_task(trace::Choice::kReadyTask, nullptr, candidates_);
+  for (std::uint32_t i = 0; i < answer; ++i) hold_up(*candidate_tasks_[i]);
+  return ready_.iterator_to(*candidate_tasks_[answer]);
+}
+
+// The oldest first, but tasks that a deviation has preempted stand back: so one deviation is enough to keep
+// a task from running for as long as others have something to do. Not for ever, and not for the sake of
+// tasks that only look whether those have run.
+void Scheduler::order_candidates() {
+  constexpr std::uint32_t kPassedOverAtMost = 200;
+  const auto rank = [](const Task* task) {
+    return task->trace.spinning ? 2 : task->trace.held_up ? 1 : 0;
+  };
+  for (Task* task : candidate_tasks_) {
+    trace::TaskTrace& trace = task->trace;
+    if (trace.held_up && ++trace.passed_over > kPassedOverAtMost) trace.held_up = false;
+  }
+  std::ranges::stable_sort(candidate_tasks_, {}, rank);
+  candidates_.clear();
+  for (const Task* task : candidate_tasks_) candidates_.push_back({&task->trace});
+}
+
+void Scheduler::hold_up(Task& task) {
+  if (!task.trace.held_up) task.trace.passed_over = 0;
+  task.trace.held_up = true;
+}
+
+void Scheduler::let_all_go() {
+  for (Task& task : ready_) task.trace.held_up = false;
 }
 
 // The priority whose turn it is, among those of the ready tasks and of one that runs.
@@ -273,18 +306,19 @@ void Scheduler::offer_switch(Task& current, trace::Choice kind) {
     return !priorities_used_ || task.pi.effective() >= current.pi.effective();
   };
   candidates_.clear();
+  candidate_tasks_.clear();
   candidates_.push_back({&current.trace});
-  for (const Task& task : ready_) {
-    if (is_peer(task)) candidates_.push_back({&task.trace});
+  candidate_tasks_.push_back(&current);
+  for (Task& task : ready_) {
+    if (!is_peer(task)) continue;
+    candidates_.push_back({&task.trace});
+    candidate_tasks_.push_back(&task);
   }
-  const std::uint32_t answer = chooser_.choose_task(kind, current.trace.number, candidates_);
+  const std::uint32_t answer = chooser_.choose_task(kind, &current.trace, candidates_);
   if (answer == 0) return;
-  auto chosen = std::find_if(ready_.begin(), ready_.end(), is_peer);
-  for (std::uint32_t skip = answer - 1; skip != 0; --skip) {
-    chosen = std::find_if(std::next(chosen), ready_.end(), is_peer);
-  }
-  Task& next = *chosen;
-  ready_.erase(chosen);
+  Task& next = *candidate_tasks_[answer];
+  ready_.erase(ready_.iterator_to(next));
+  hold_up(current);
   enqueue(current);
   stop_slice(current);
   hand_over(current, next);
@@ -314,19 +348,33 @@ void Scheduler::offer_point(Task& current, bool spins) {
 
 // Time may pass while tasks are ready: the machine is busy, and the next timer goes off before the system
 // call at hand. Within the time that this very call takes, that is a matter of an instant.
-void Scheduler::offer_expiry() {
+void Scheduler::offer_expiry(long call) {
   if (virtual_clock_ == nullptr) return;
   const std::optional<Instant<Monotonic>> deadline = timers_.next_deadline();
-  if (!deadline) return;
-  const Duration ahead = *deadline - clocks_.monotonic();
-  if (ahead <= options_.syscall_cost) {
-    if (chooser_.choose(trace::Choice::kExpiry, 2) == 0) return;
-  } else {
-    if (ahead.ns() > early_left_) return;
-    if (chooser_.choose(trace::Choice::kEarlyTimeout, 2) == 0) return;
-    early_left_ -= ahead.ns();
+  if (!deadline) {
+    if (trace::concerns_time(call)) offer_delay(deadline);
+    return;
   }
+  if (*deadline - clocks_.monotonic() > options_.syscall_cost) return offer_delay(deadline);
+  if (chooser_.choose(trace::Choice::kExpiry, 2) == 0) return;
   virtual_clock_->advance_to(*deadline);
+  expire_due();
+}
+
+// Up to the next timer, or for a while in which several may go off: periods are missed, deadlines are past.
+void Scheduler::offer_delay(std::optional<Instant<Monotonic>> deadline) {
+  static constexpr std::array kDelays = {Duration::microseconds(100), Duration::milliseconds(3)};
+  if (early_left_ <= 0) return;
+  const auto answer =
+      chooser_.choose(trace::Choice::kEarlyTimeout, static_cast<std::uint32_t>(2 + kDelays.size()));
+  if (answer == 0) return;
+  const bool to_timer = answer == 1 && deadline;
+  const Duration delay = to_timer      ? *deadline - clocks_.monotonic()
+                         : answer == 1 ? kDelays[0]
+                                       : kDelays[answer - 2];
+  if (delay.ns() > early_left_) return;
+  early_left_ -= delay.ns();
+  virtual_clock_->advance_to(clocks_.monotonic() + delay);
   expire_due();
 }
 
@@ -334,6 +382,7 @@ void Scheduler::check_limits() {
   if (options_.livelock_entries != 0 && fruitless_ > options_.livelock_entries) {
     owner_.on_livelock();
   }
+  if (options_.max_steps != 0 && steps_ >= options_.max_steps) owner_.on_step_budget();
   if (options_.time_limit == INT64_MAX) return;
   if (clocks_.monotonic().ns() >= options_.time_limit) owner_.on_time_budget();
 }
@@ -397,7 +446,9 @@ void Scheduler::idle_real(std::optional<Instant<Monotonic>> deadline) {
 void Scheduler::idle_virtual(std::optional<Instant<Monotonic>> deadline) {
   if (turns_.active()) return idle_in_session(deadline);
   if (!deadline) {
-    if (!poller_.watching()) owner_.on_stuck();
+    // Between ends that are all in here nothing is under way but what the host may still deliver.
+    const bool alone = !poller_.watching_outside();
+    if (alone && (!poller_.watching() || poller_.wait(options_.io_grace) == 0)) owner_.on_stuck();
     poller_.wait(std::nullopt);
     return;
   }
@@ -455,6 +506,7 @@ void Scheduler::let_others_take_turns() {
 
 void Scheduler::after_trap(Task& current) {
   ++entries_since_tick_;
+  ++steps_;
   ++fruitless_;
   if (virtual_clock_ != nullptr) virtual_clock_->charge(options_.syscall_cost);
   arch::admit_host_signals();
@@ -469,7 +521,9 @@ void Scheduler::after_trap(Task& current) {
   check_limits();
   keep_alarm();
   if (ready_.empty()) return;
-  if (!give_way(current, fired || slice_over())) {
+  const bool sliced = slice_over();
+  if (sliced) let_all_go();
+  if (!give_way(current, fired || sliced)) {
     offer_switch(current, trace::Choice::kSwitchExit);
   }
 }
@@ -555,13 +609,46 @@ void Scheduler::take_ticks(Task& current) {
 void Scheduler::take_ticks_virtual(Task& current, unsigned ticks) {
   const bool quiet = std::exchange(entries_since_tick_, 0) == 0;
   quiet_ticks_ = quiet ? quiet_ticks_ + ticks : 0;
+  if (!quiet) seen_.clear();
   const bool own_wait = !ready_.empty() || timers_.next_deadline();
   if (!own_wait && !turns_.active()) return;
+  // Where time is the session's, it is not for one process to jump.
+  const bool alone = chooser_.active() && !turns_.active();
+  if (alone && seen_before(current)) return leave_spinning(current);
   if (quiet_ticks_ < (chooser_.active() || !own_wait ? kRecordedQuietTicks : kQuietTicks)) return;
   ++stats_.host_preemptions;
   virtual_clock_->charge(Duration::nanoseconds(kTickLength.ns() * std::exchange(quiet_ticks_, 0)));
   expire_due();
   give_way(current, true);
+}
+
+// Twice at one place with equal registers and no system call in between: a loop that waits for somebody, as
+// far as one can tell from outside.
+bool Scheduler::seen_before(const Task& current) {
+  const arch::UserRegs& now = current.user.regs;
+  const auto same = [&](const arch::UserRegs& then) {
+    return std::memcmp(&then, &now, sizeof(now)) == 0;
+  };
+  if (std::ranges::any_of(seen_, same)) return true;
+  if (seen_.size() < kTicksSeen) seen_.push_back(now);
+  return false;
+}
+
+// The guest computes nothing, so it does not matter to it how often it went round: what is charged for that
+// does not depend on the host, and the run can be repeated.
+void Scheduler::leave_spinning(Task& current) {
+  ++stats_.spins;
+  seen_.clear();
+  quiet_ticks_ = 0;
+  current.trace.spinning = true;
+  ++current.trace.repeats;  // who has spun longest comes last
+  if (ready_.empty()) {
+    virtual_clock_->advance_to(std::max(*timers_.next_deadline(), clocks_.monotonic()));
+  } else {
+    virtual_clock_->charge(kTickLength);
+  }
+  expire_due();
+  yield(current);
 }
 
 }  // namespace detent::sched

@@ -58,6 +58,8 @@ class IdleOwner {
   virtual bool outside_active() = 0;
   /// SchedulerOptions::time_limit has passed. Does not return.
   virtual void on_time_budget() = 0;
+  /// SchedulerOptions::max_steps are used up. Does not return.
+  virtual void on_step_budget() = 0;
   /// Nothing is ready. True if that changed the clocks, so that timers may be due.
   virtual bool on_idle() = 0;
   /// Bytes that the guest sent and the host has not passed on yet, though it will.
@@ -75,6 +77,7 @@ struct SchedulerOptions {
   Duration io_grace = Duration::milliseconds(5);  ///< host time that virtual time leaves host I/O
   std::int64_t time_limit = INT64_MAX;            ///< instant of the monotonic clock, ns
   std::uint64_t livelock_entries = 0;             ///< 0: never reported
+  std::uint64_t max_steps = 0;                    ///< kernel entries; 0: without limit
 };
 
 struct SchedulerStats {
@@ -83,6 +86,7 @@ struct SchedulerStats {
   std::uint64_t timers_fired = 0;
   std::uint64_t ticks = 0;
   std::uint64_t host_preemptions = 0;  ///< by the host's tick in virtual time: not repeatable
+  std::uint64_t spins = 0;             ///< loops without system calls that were seen to wait
 };
 
 class Scheduler {
@@ -128,9 +132,10 @@ class Scheduler {
   }
   /// Called before a system call or a fault is handled: timers that are due by now have fired for whatever
   /// the guest asks. Not where the host interrupted the guest: see after_interrupt().
-  void before_trap() {
+  /// `call` is the system call, or -1.
+  void before_trap(long call) {
     expire_due();
-    if (chooser_.active()) offer_expiry();
+    if (chooser_.active()) offer_expiry(call);
   }
   /// The guest got something done: see SchedulerOptions::livelock_entries.
   void note_progress() { fruitless_ = 0; }
@@ -138,6 +143,9 @@ class Scheduler {
   void observe(RunObserver* observer) { observer_ = observer; }
   /// For a copy of this process that goes on with a limit of its own.
   void set_time_limit(std::int64_t limit) { options_.time_limit = limit; }
+  void set_max_steps(std::uint64_t steps) { options_.max_steps = steps; }
+  /// Kernel entries so far.
+  [[nodiscard]] std::uint64_t steps() const { return steps_; }
   /// Called after every trap was handled: charges virtual time, fires due timers, takes ticks, and may
   /// switch.
   void after_trap(Task& current);
@@ -185,7 +193,11 @@ class Scheduler {
   void stop_slice(Task& from);
   void hand_over(Task& from, Task& next);
   void check_limits();
-  void offer_expiry();
+  void offer_expiry(long call);
+  void offer_delay(std::optional<Instant<Monotonic>> deadline);
+  void order_candidates();
+  void hold_up(Task& task);
+  void let_all_go();
   void idle();
   void idle_real(std::optional<Instant<Monotonic>> deadline);
   [[nodiscard]] bool await_delivery(std::optional<Instant<Monotonic>> deadline);
@@ -199,6 +211,8 @@ class Scheduler {
   [[nodiscard]] bool slice_over() const;
   void take_ticks(Task& current);
   void take_ticks_virtual(Task& current, unsigned ticks);
+  bool seen_before(const Task& current);
+  void leave_spinning(Task& current);
 
   timebase::ClockSet& clocks_;
   timebase::TimerQueue& timers_;
@@ -212,6 +226,7 @@ class Scheduler {
   SchedulerStats stats_;
   ReadyList ready_;
   std::vector<trace::Candidate> candidates_;  // kept, so that asking allocates nothing
+  std::vector<Task*> candidate_tasks_;        // the same tasks
   Task* current_ = nullptr;
   Task* dead_ = nullptr;
   void (*reap_)(Task&) = nullptr;
@@ -224,7 +239,9 @@ class Scheduler {
   std::uint64_t fruitless_ = 0;  ///< entries since time jumped or somebody got something done
   std::int64_t early_left_ = kEarlyTotal.ns();
   std::uint64_t held_up_ = 0;  ///< bytes undelivered that were waited for in vain
-  unsigned quiet_ticks_ = 0;   ///< of guest code without a kernel entry
+  std::uint64_t steps_ = 0;
+  unsigned quiet_ticks_ = 0;          ///< of guest code without a kernel entry
+  std::vector<arch::UserRegs> seen_;  ///< where the guest was at the ticks of that time
   bool priorities_used_ = false;
   // Real-time throttling: when a task of no priority last ran or was not waiting to, and until when they may.
   Instant<Monotonic> unprivileged_ran_;

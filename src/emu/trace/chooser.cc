@@ -15,8 +15,13 @@ namespace {
 constexpr std::uint64_t kRandomBytes = 1;
 constexpr std::uint64_t kChildBytes = 2;
 
-// A fruitless call that is made so often in a row is a loop that waits for another task.
+// A fruitless call that is made so often in a row is a loop that waits for another task; so are so many of
+// several kinds.
 constexpr std::uint32_t kSpinRepeats = 3;
+constexpr std::uint32_t kSpinFruitless = 6;
+// A task that ran on at so many choices comes behind the others once, whatever it does: a loop that waits for
+// another task may look fruitful. Longer than the stretches that strategies leave to a task on purpose.
+constexpr std::uint32_t kLongestStretch = 4096;
 
 // Points that look the same as before, after which it is such a loop; a PAUSE counts for many.
 constexpr std::uint32_t kVainPoints = 64;
@@ -40,6 +45,16 @@ bool is_fruitless(std::int32_t call, long result) {
     default:
       return result == -EAGAIN || result == -EINTR || result == -ETIMEDOUT || result == -EBUSY;
   }
+}
+
+// What concerns the task alone tells nothing about whether it waits for another.
+void note_spinning(TaskTrace& task, std::int32_t call, bool fruitless) {
+  const bool alone = !fruitless && shape_of(call).access == Access::kNone;
+  if (alone && task.fruitless != 0) return;
+  task.repeats = fruitless && call == task.last_call ? task.repeats + 1 : 0;
+  task.fruitless = fruitless ? task.fruitless + 1 : 0;
+  task.last_call = call;
+  task.spinning = task.repeats >= kSpinRepeats || task.fruitless >= kSpinFruitless;
 }
 
 }  // namespace
@@ -81,21 +96,34 @@ std::uint64_t Chooser::random_bits() { return draw(seed_, kRandomBytes, carry_.r
 
 std::uint32_t Chooser::ask(Choice kind, std::uint32_t options) {
   if (carry_.choices == 0) observer_->on_first_choice();
-  const std::uint32_t answer =
-      replaying_ ? answer_by_replay(kind, options) : strategy_->pick(kind, options);
+  const std::uint32_t answer = replaying_      ? answer_by_replay(kind, options)
+                               : may_deviate() ? strategy_->pick(kind, options)
+                                               : 0;
   take_down(kind, options, answer, 0, 0);
   return answer;
 }
 
-std::uint32_t Chooser::choose_task(Choice kind, std::uint32_t running,
+std::uint32_t Chooser::choose_task(Choice kind, TaskTrace* running,
                                    std::span<const Candidate> tasks) {
   if (!active_ || tasks.size() < 2 || left(kind) == 0) return 0;
   if (carry_.choices == 0) observer_->on_first_choice();
   const auto options = static_cast<std::uint32_t>(tasks.size());
-  const std::uint32_t answer =
-      replaying_ ? answer_by_replay(kind, options) : strategy_->pick_task(kind, tasks);
-  take_down(kind, options, answer, running, tasks[answer].task->number);
+  ++carry_.turns;
+  if (running != nullptr) note_stretch(*running);
+  const std::uint32_t answer = replaying_      ? answer_by_replay(kind, options)
+                               : may_deviate() ? strategy_->pick_task(kind, tasks)
+                                               : 0;
+  take_down(kind, options, answer, running != nullptr ? running->number : 0,
+            tasks[answer].task->number);
   return answer;
+}
+
+void Chooser::note_stretch(TaskTrace& running) {
+  if (running.number != stretch_task_) stretch_ = 0;
+  stretch_task_ = running.number;
+  if (++stretch_ < kLongestStretch) return;
+  running.spinning = true;
+  running.repeats = std::max(running.repeats, stretch_);
 }
 
 std::uint32_t Chooser::answer_by_replay(Choice kind, std::uint32_t options) {
@@ -142,11 +170,8 @@ void Chooser::finish(TaskTrace& task, long result) {
   const std::int32_t call = past.event.call;
   add_to_hash(std::uint64_t{task.number} << 32 ^ static_cast<std::uint32_t>(call));
   add_to_hash(static_cast<std::uint64_t>(normalised_result(call, result)));
-  const bool again = is_fruitless(call, result) && call == task.last_call;
-  task.repeats = again ? task.repeats + 1 : 0;
-  task.last_call = call;
-  task.spinning = task.repeats >= kSpinRepeats;
-  if (!again) task.points = {};
+  note_spinning(task, call, is_fruitless(call, result));
+  if (task.repeats == 0) task.points = {};
 }
 
 bool Chooser::spins_at_point(TaskTrace& task, std::uint64_t state) {
@@ -172,7 +197,7 @@ void Chooser::pass_point(TaskTrace& task, Instant<Monotonic> now) {
   if (task.past == nullptr) task.past = std::make_unique<std::array<PastEvent, TaskTrace::kPast>>();
   (*task.past)[task.events++ % TaskTrace::kPast] = {
       carry_.events++, now.ns(), task.next, task.detail, carry_.choices, 0, true};
-  if (counts_.counts.size() < kMostCounts) count(task);
+  if (counts_.counts.size() < kMostObjects) count(task);
   add_to_hash(std::uint64_t{task.number} << 32 ^ static_cast<std::uint32_t>(task.next.call));
   if (strategy_ != nullptr) strategy_->on_event(task);
 }
@@ -181,6 +206,7 @@ void Chooser::touch(const TaskTrace& task, const PastEvent& past) {
   using Space = Object::Space;
   const Space space = task.next.object.space;
   if (space != Space::kMemory && space != Space::kStack && space != Space::kFile) return;
+  if (touches_.size() >= kMostObjects) touches_.clear();
   std::array<Touch, 2>& touches = touches_[key_of(task.next.object)];
   if (touches[0].task != task.number) touches[1] = touches[0];
   touches[0] = {task.number, past};
@@ -195,6 +221,7 @@ const Chooser::Touch* Chooser::last_touch(const Object& object, std::uint32_t ta
 }
 
 void Chooser::count(const TaskTrace& task) {
+  if (counts_.counts.size() >= kMostObjects) return;
   const std::uint64_t object = key_of(task.next.object);
   const auto [found, added] =
       count_index_.try_emplace(mix_in(object, task.number), counts_.counts.size());

@@ -40,6 +40,7 @@ class ChoiceObserver {
 /// What goes on over execve, besides the deviations.
 struct Carry {
   std::uint64_t choices = 0;
+  std::uint64_t turns = 0;  ///< choices among tasks
   std::uint64_t events = 0;
   std::uint64_t hash = 0;
   std::uint64_t random_draws = 0;
@@ -63,8 +64,8 @@ class Chooser {
   std::uint32_t choose(Choice kind, std::uint32_t options) {
     return active_ && options > 1 && left(kind) != 0 ? ask(kind, options) : 0;
   }
-  /// The same among tasks; `running` is the number of the one that runs now, or 0.
-  std::uint32_t choose_task(Choice kind, std::uint32_t running, std::span<const Candidate> tasks);
+  /// The same among tasks; `running` is the one that runs now, or null.
+  std::uint32_t choose_task(Choice kind, TaskTrace* running, std::span<const Candidate> tasks);
   /// The next 64 pseudo-random bits of the run's seed: getrandom, AT_RANDOM.
   std::uint64_t random_bits();
 
@@ -104,15 +105,22 @@ class Chooser {
   void resume(const Carry& carry, std::vector<Deviation> deviations);
 
  private:
+  // What a run keeps is bounded, however long it is.
+  static constexpr std::size_t kMostDeviations = 1 << 20;
+  static constexpr std::size_t kMostObjects = 1 << 14;
   // Answers other than 0 in one run, in the order of Choice.
   static constexpr std::uint32_t kNoLimit = ~0U;
   static constexpr std::array<std::uint32_t, kChoiceKinds> kLimits = {
       kNoLimit, kNoLimit, kNoLimit, kNoLimit, kNoLimit, 64, 8, 8, 8, 64, 4, 2048};
   // Programs have as many atomic words as they like.
-  static constexpr std::size_t kMostCounts = 1 << 16;
   std::uint32_t& left(Choice kind) { return left_[static_cast<std::size_t>(kind)]; }
   std::uint32_t ask(Choice kind, std::uint32_t options);
   std::uint32_t answer_by_replay(Choice kind, std::uint32_t options);
+  /// False once so many choices were deviations that the rest of the run is Linux's.
+  [[nodiscard]] bool may_deviate() const {
+    return replaying_ || deviations_.size() < kMostDeviations;
+  }
+  void note_stretch(TaskTrace& running);
   void take_down(Choice kind, std::uint32_t options, std::uint32_t answer, std::uint32_t from,
                  std::uint32_t to);
   void add_to_hash(std::uint64_t value) { carry_.hash = mix_in(carry_.hash, value); }
@@ -129,6 +137,8 @@ class Chooser {
   std::unique_ptr<Strategy> strategy_;
   ChoiceObserver* observer_ = nullptr;
   std::vector<Deviation> deviations_;
+  std::uint32_t stretch_task_ = 0;  // who has run on at each of the last `stretch_` choices
+  std::uint32_t stretch_ = 0;
   std::array<std::uint32_t, kChoiceKinds> left_ = kLimits;
   std::unordered_map<std::uint64_t, std::array<Touch, 2>>
       touches_;  // the last of two tasks, newest first

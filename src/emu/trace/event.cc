@@ -200,6 +200,26 @@ bool makes_file(long number) {
   }
 }
 
+bool concerns_time(long number) {
+  switch (number) {
+    case SYS_clock_gettime:
+    case SYS_gettimeofday:
+    case SYS_time:
+    case SYS_nanosleep:
+    case SYS_clock_nanosleep:
+    case SYS_timerfd_settime:
+    case SYS_timerfd_gettime:
+    case SYS_timer_settime:
+    case SYS_timer_gettime:
+    case SYS_setitimer:
+    case SYS_getitimer:
+    case SYS_alarm:
+      return true;
+    default:
+      return false;
+  }
+}
+
 long normalised_result(long number, long result) {
   if (result < 0) return result;
   switch (number) {

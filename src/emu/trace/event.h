@@ -64,6 +64,9 @@ long normalised_result(long number, long result);
 /// time stands still goes round in circles. `emulated`: a read or write was of an emulated file.
 bool is_progress(long number, long result, bool emulated);
 
+/// True for calls that tell the time, wait for it or arm a timer.
+bool concerns_time(long number);
+
 /// An event that happened, for reports.
 struct PastEvent {
   std::uint64_t n = 0;     ///< position among all events of the run
@@ -92,9 +95,13 @@ struct TaskTrace {
   std::uint32_t files = 0;   ///< open files that it made
   Event next;                ///< published; what it does when it runs on
   std::uint64_t detail = 0;
+  /// It was preempted by a deviation, and goes on when no other task is ready.
+  bool held_up = false;
+  std::uint32_t passed_over = 0;  ///< how often since then
   /// It only looks again and again at what another task has to change.
   bool spinning = false;
-  std::uint32_t repeats = 0;  ///< of one fruitless call
+  std::uint32_t repeats = 0;    ///< of one fruitless call
+  std::uint32_t fruitless = 0;  ///< calls in a row that found nothing, of whatever kind
   std::int32_t last_call = -1;
   PointLoop points;
   std::uint64_t events = 0;  ///< of this task so far

@@ -18,7 +18,7 @@ class Outcomes {
   std::uint32_t pick(Choice kind, std::uint32_t options) {
     const std::uint64_t bits = draw(seed_, kStream, asked_++);
     if ((draw(seed_, kStream + 1, static_cast<std::uint64_t>(kind)) & 1) == 0) return 0;
-    if (bits % rarity(kind) != 0) return 0;
+    if (bits % (rarity(kind) << shift(kind)) != 0) return 0;
     return static_cast<std::uint32_t>((bits >> 32) % options);
   }
 
@@ -32,13 +32,17 @@ class Outcomes {
       case Choice::kBatchOrder:
         return 1;
       case Choice::kExpiry:
-        return 2;
-      case Choice::kShortIo:
       case Choice::kEarlyTimeout:
-        return 4;
+      case Choice::kShortIo:
+        return 2;
       default:
-        return 8;
+        return 4;
     }
+  }
+  // Kinds that may be used up: often from the start in some schedules, and seldom, but later, in others.
+  [[nodiscard]] unsigned shift(Choice kind) const {
+    if (rarity(kind) == 1) return 0;
+    return static_cast<unsigned>(draw(seed_, kStream + 2, static_cast<std::uint64_t>(kind)) % 4);
   }
 
   std::uint64_t seed_;

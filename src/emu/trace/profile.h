@@ -14,7 +14,7 @@ struct Profile {
     std::uint64_t events = 0;
   };
   std::vector<Count> counts;
-  std::uint64_t choices = 0;  ///< of the whole run; 0: there is no profile
+  std::uint64_t turns = 0;  ///< choices among tasks of the whole run; 0: there is no profile
 };
 
 /// For a file between two images of one build.

@@ -25,9 +25,9 @@ std::unique_ptr<Strategy> make_period(std::uint64_t seed, unsigned periods, cons
 /// rr's chaos mode: now and then some tasks are starved for a while.
 std::unique_ptr<Strategy> make_starve(std::uint64_t seed);
 
-/// Number of choices that a run is expected to have: from the profile, else drawn from the seed over
+/// Number of choices among tasks that a run is expected to have: from the profile, else drawn from the seed over
 /// several powers of two.
-std::uint64_t expected_choices(std::uint64_t seed, const Profile& profile);
+std::uint64_t expected_turns(std::uint64_t seed, const Profile& profile);
 
 /// The candidate of the highest priority; spinning tasks come last, and among them those that have spun
 /// longest: two that yield to each other may both have work to do. The first of equals.

@@ -32,9 +32,9 @@ std::unique_ptr<Strategy> make_strategy(StrategyName name, std::uint64_t seed,
   return make_fifo();
 }
 
-std::uint64_t expected_choices(std::uint64_t seed, const Profile& profile) {
+std::uint64_t expected_turns(std::uint64_t seed, const Profile& profile) {
   // A run with preemptions asks a little more than one without.
-  if (profile.choices != 0) return profile.choices + profile.choices / 5 + 1;
+  if (profile.turns != 0) return profile.turns + profile.turns / 5 + 1;
   return std::uint64_t{16} << (draw(seed, kLength, 0) % 8);
 }
 

@@ -15,7 +15,7 @@ constexpr std::int64_t kHigh = std::int64_t{1} << 40;  // above all lowered prio
 class Pct final : public Strategy {
  public:
   Pct(std::uint64_t seed, unsigned depth, const Profile& profile) : seed_(seed), outcomes_(seed) {
-    const std::uint64_t length = expected_choices(seed, profile);
+    const std::uint64_t length = expected_turns(seed, profile);
     for (unsigned i = 1; i < depth; ++i) changes_.push_back(draw(seed, kChange, i) % length);
     std::ranges::sort(changes_);
   }

@@ -14,7 +14,7 @@ class Period final : public Strategy {
  public:
   Period(std::uint64_t seed, unsigned periods, const Profile& profile)
       : seed_(seed), outcomes_(seed) {
-    const std::uint64_t length = expected_choices(seed, profile);
+    const std::uint64_t length = expected_turns(seed, profile);
     for (unsigned i = 0; i < periods; ++i) ends_.push_back(draw(seed, kBoundary, i) % length);
     std::ranges::sort(ends_);
   }

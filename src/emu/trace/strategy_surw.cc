@@ -12,11 +12,14 @@ constexpr std::uint64_t kSelect = 0x737277;
 constexpr std::uint64_t kTurn = 0x737278;
 constexpr std::uint64_t kOther = 0x737279;
 constexpr std::uint64_t kGuess = 0x73727a;
+// One schedule in so many goes without the profile.
+constexpr std::uint64_t kShareWithout = 3;
 
 class Surw final : public Strategy {
  public:
   Surw(std::uint64_t seed, const Profile& profile) : seed_(seed), outcomes_(seed) {
-    select(profile);
+    // The profile names one object by what it counts; objects that only other schedules touch it cannot.
+    if (draw(seed, kSelect, 1) % kShareWithout != 0) select(profile);
     guess_ = std::uint64_t{2} << (draw(seed, kGuess, 0) % 6);
   }
 

@@ -1,7 +1,10 @@
 #include "emu/trace/chooser.h"
 
+#include <sys/syscall.h>
+
 #include <array>
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <set>
 #include <string>
 
@@ -41,7 +44,7 @@ struct World {
   }
   std::uint32_t ask(Choice kind = Choice::kSwitchEntry) {
     const std::array<Candidate, 3> candidates{{{&tasks[0]}, {&tasks[1]}, {&tasks[2]}}};
-    return chooser.choose_task(kind, tasks[0].number, candidates);
+    return chooser.choose_task(kind, &tasks[0], candidates);
   }
 };
 
@@ -108,6 +111,44 @@ TEST_CASE("a loop at points spins, and one that gets on does not", "[chooser]") 
     given_way += Chooser::spins_at_point(counts, state) ? 1 : 0;
   }
   CHECK(given_way == 1);  // others are not kept waiting for ever
+}
+
+// `result` of a call that `task` makes now.
+void make_call(World& world, TaskTrace& task, std::int32_t call, long result) {
+  task.next = {call, {Object::Space::kFile, 1}, Access::kWrite};
+  world.chooser.begin(task, {});
+  world.chooser.finish(task, result);
+}
+
+TEST_CASE("calls of several kinds that find nothing are a spin", "[chooser]") {
+  World world(schedule_of("pct:3", 1));
+  TaskTrace& task = world.tasks[0];
+  for (int i = 0; i < 2; ++i) {
+    make_call(world, task, SYS_read, -EAGAIN);
+    make_call(world, task, SYS_getppid, 1);
+    make_call(world, task, SYS_poll, 0);
+    CHECK(!task.spinning);
+  }
+  make_call(world, task, SYS_read, -EAGAIN);
+  make_call(world, task, SYS_poll, 0);
+  CHECK(task.spinning);
+  make_call(world, task, SYS_write, 8);
+  CHECK(!task.spinning);
+}
+
+TEST_CASE("no task keeps the others from running for ever", "[chooser]") {
+  for (const char* name : {"pct:3", "period:1"}) {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+      CAPTURE(name, seed);
+      World world(schedule_of(name, seed));
+      int others = 0;
+      for (int i = 0; i < 10000; ++i) {
+        make_call(world, world.tasks[0], SYS_write, 8);
+        others += world.ask() != 0;
+      }
+      CHECK(others != 0);
+    }
+  }
 }
 
 TEST_CASE("what was taken down is answered again", "[chooser]") {
