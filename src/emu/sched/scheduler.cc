@@ -18,7 +18,7 @@ constexpr unsigned kQuietTicks = 10;
 constexpr Duration kOrphanInterval = Duration::milliseconds(100);
 // In a run that is to be repeated a tick is the last resort: for loops that wait for another task without a
 // system call, which would never end.
-constexpr unsigned kRecordedQuietTicks = 250;
+constexpr unsigned kRecordedQuietTicks = 25;
 // So many of the last ticks are looked at for whether the guest goes round in a circle.
 constexpr std::size_t kTicksSeen = 64;
 
