@@ -1,5 +1,5 @@
-// RunProfile: what the first schedule of a campaign tells the strategies of all others: how many choices among
-// tasks there are, and which task does how much at which object.
+// RunProfile: what the first schedule of a campaign tells the strategies of all others: how many choices
+// among tasks there are, and which task does how much at which object.
 #pragma once
 
 #include <cstdint>

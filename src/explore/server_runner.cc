@@ -20,7 +20,8 @@
 namespace detent::explore {
 namespace {
 
-// As the kernel reads it; deviations and the profile's counts follow. Three files go with it: report, stdout, stderr.
+// As the kernel reads it; deviations and the profile's counts follow. Three files go with it: report,
+// stdout, stderr.
 struct Packet {
   std::uint32_t version = 3;
   std::uint32_t deviations = 0;

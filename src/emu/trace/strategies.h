@@ -25,8 +25,8 @@ std::unique_ptr<Strategy> make_period(std::uint64_t seed, unsigned periods, cons
 /// rr's chaos mode: now and then some tasks are starved for a while.
 std::unique_ptr<Strategy> make_starve(std::uint64_t seed);
 
-/// Number of choices among tasks that a run is expected to have: from the profile, else drawn from the seed over
-/// several powers of two.
+/// Number of choices among tasks that a run is expected to have: from the profile, else drawn from the
+/// seed over several powers of two.
 std::uint64_t expected_turns(std::uint64_t seed, const Profile& profile);
 
 /// The candidate of the highest priority; spinning tasks come last, and among them those that have spun
