@@ -112,7 +112,6 @@ class Chooser {
   static constexpr std::uint32_t kNoLimit = ~0U;
   static constexpr std::array<std::uint32_t, kChoiceKinds> kLimits = {
       kNoLimit, kNoLimit, kNoLimit, kNoLimit, kNoLimit, 64, 8, 8, 8, 64, 4, 2048};
-  // Programs have as many atomic words as they like.
   std::uint32_t& left(Choice kind) { return left_[static_cast<std::size_t>(kind)]; }
   std::uint32_t ask(Choice kind, std::uint32_t options);
   std::uint32_t answer_by_replay(Choice kind, std::uint32_t options);
