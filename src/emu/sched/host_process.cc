@@ -15,6 +15,7 @@ namespace {
 using arch::host_call;
 
 constexpr long kPatience = 100'000'000;  // ns
+constexpr int kLongestEnd = 300;         // times that: a core may have to be dumped
 // Looks, with a millisecond in between, before what was expected is given up.
 constexpr int kLooks = 2000;
 
@@ -62,10 +63,13 @@ void await_end(int pid) {
   if (!fd.ok()) return;
   pollfd entry{static_cast<int>(fd.value()), POLLIN, 0};
   const timespec span{0, kPatience};
-  for (;;) {
+  // Bounded, since the number may mean another process by now if the end was long ago.
+  for (int waits = 0; waits < kLongestEnd;) {
     const Result<long> done = host_call(SYS_ppoll, &entry, 1, &span, nullptr, 8);
     if (done.ok() && done.value() != 0) break;
-    if (done.ok() && life_of(pid) == Life::kStopped) break;
+    if (!done.ok()) continue;  // a signal
+    if (life_of(pid) == Life::kStopped) break;
+    ++waits;
   }
   host_call(SYS_close, fd.value()).value();
   static_cast<void>(host_call(SYS_kill, 0, 0));

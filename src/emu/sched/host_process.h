@@ -11,7 +11,7 @@ enum class Life { kRunning, kSleeping, kStopped, kGone };
 Life life_of(int pid);
 
 /// Returns once the end of `pid`, which is certain to come, can be seen by all: its files are closed, and its
-/// parent has its signal. Returns before that if it was stopped on the way.
+/// parent has its signal. Returns before that if it was stopped on the way, and after half a minute.
 void await_end(int pid);
 /// Returns once `pid`, to which SIGSTOP was sent, has stopped and its parent has its signal; or has ended, or
 /// made `stops` zero.
