@@ -429,7 +429,8 @@ def deadlocks(world):
     for mode in ('real', 'virtual'):
         result = world.detent(world.guest, 'deadlock', flags=[f'--time={mode}'])
         result.expect(DEADLOCK, 'detent: deadlock: all 2 tasks wait')
-        tasks = re.findall(r'^  task \d+ \((\S+)\): futex in futex, object 0x[0-9a-f]+, for [0-9.]+ s$',
+        tasks = re.findall(r'^  task \d+ \((\S+)\): futex in futex, object 0x[0-9a-f]+, for [0-9.]+ s; '
+                           r'held by task \d+ \(\1\)$',
                            result.stderr, re.M)
         if len(tasks) != 2:
             result.fail('expected two tasks with their calls')

@@ -69,7 +69,7 @@ class Suite:
         self.check(f'{name}: short', len(failure['schedule']) <= 64, done)
         self.check(f'{name}: repeatable', not results['nondeterministic'], done)
         self.check(f'{name}: story', f"replay: detent replay '{failure['schedule']}' -- {buggy}" in done.stdout
-                   and 'tasks at the end' in done.stdout and re.search(rf'{name}\.c:\d+', done.stdout), done)
+                   and 'tasks at the end' in done.stdout and re.search(rf'({name}\.c|race\.h):\d+', done.stdout), done)
         self.replays(name, failure['schedule'], buggy)
         done, results = self.explore(f'{name}-fixed', '-n', SURVIVES, command=[fixed])
         self.check(f'{name}: the fixed one survives', done.returncode == 0 and not results['failures'], done)

@@ -57,9 +57,9 @@ struct BootRecord {
 
 /// The kernel fds that the next image goes on with; -1 where there is none.
 constexpr std::array<std::int32_t, 11> kept_fds(const BootRecord& record) {
-  return {record.config.report_fd, record.config.trace_fd,  record.session_fd,
-          record.session_doorbell, record.config.json_fd,   record.config.schedule_fd,
-          record.recorded_fd,      record.config.server_fd, record.config.profile_fd,
+  return {record.config.report_fd,  record.config.trace_fd,  record.session_fd,
+          record.session_doorbell,  record.config.json_fd,   record.config.schedule_fd,
+          record.recorded_fd,       record.config.server_fd, record.config.profile_fd,
           record.config.latency_fd, record.turns_fd};
 }
 /// A memfd with `bytes`, as a kernel fd. EMFILE, ENOMEM.
