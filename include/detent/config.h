@@ -32,6 +32,13 @@ enum class TimeMode : std::uint8_t { kReal, kVirtual, kScaled };
 /// Which system call sites of the guest become jumps into the kernel.
 enum class PatchMode : std::uint8_t { kOff, kOn, kRandom };
 
+/// What a process does while none of its threads can run, in real time.
+enum class IdleMode : std::uint8_t {
+  kBlock,     ///< waits in the host
+  kSpin,      ///< looks at the clock and at host fds without a pause
+  kAdaptive,  ///< does so for a short while, and again shortly before a timer is due
+};
+
 struct Config {
   TimeMode time = TimeMode::kReal;
   double scale = 1.0;                    ///< guest seconds per host second, for kScaled
@@ -58,6 +65,7 @@ struct Config {
   char build_id[41] = "";
   PatchMode patch = PatchMode::kOn;
   char patch_skip[256] = "";  ///< files whose text is left as it is: names or paths, with commas
+  IdleMode idle = IdleMode::kBlock;
   bool strace = false;
   bool strace_deterministic = false;  ///< no addresses, no pids
   bool stats = false;

@@ -47,6 +47,20 @@ bool parse_seed(const std::string& text, std::uint64_t& seed) {
   return parsed.ec == std::errc() && parsed.ptr == end;
 }
 
+bool parse_idle(const std::string& text, emu::Config& config, std::string& problem) {
+  static constexpr std::pair<const char*, emu::IdleMode> kModes[] = {
+      {"block", emu::IdleMode::kBlock},
+      {"spin", emu::IdleMode::kSpin},
+      {"adaptive", emu::IdleMode::kAdaptive}};
+  const auto* mode = std::ranges::find(kModes, text, [](const auto& m) { return m.first; });
+  if (mode == std::end(kModes)) {
+    problem = fmt::format("--idle={}: expected block, spin or adaptive", text);
+    return false;
+  }
+  config.idle = mode->second;
+  return true;
+}
+
 bool parse_patch(const RunOptions& options, emu::Config& config, std::string& problem) {
   static constexpr std::pair<const char*, emu::PatchMode> kModes[] = {
       {"on", emu::PatchMode::kOn},
@@ -115,6 +129,9 @@ void add_run_options(CLI::App& command, RunOptions& options) {
       "system call sites become jumps: on (default), off, or random (each by the seed)");
   command.add_option("--patch-skip", options.patch_skip,
                      "files whose text stays as it is: names or paths, with commas");
+  command.add_option("--idle", options.idle,
+                     "what to do in real time while nothing can run: block (default, uses no "
+                     "processor), spin (least late), or adaptive (spins shortly before a timer)");
   command.add_option("--strace", options.strace, "print every system call to stderr, or to FILE")
       ->expected(0, 1)
       ->default_str("-");
@@ -293,6 +310,7 @@ bool make_config(const RunOptions& options, emu::Config& config, std::string& pr
     return false;
   }
   if (!parse_patch(options, config, problem)) return false;
+  if (!parse_idle(options.idle, config, problem)) return false;
   if (!set_server(options, config, problem) || !set_profile(options, config, problem)) return false;
   config.livelock_entries = options.livelock;
   config.max_steps = options.max_steps;

@@ -31,6 +31,7 @@ struct RunOptions {
   std::string io_grace = "1ms";
   std::string patch = "on";
   std::string patch_skip;
+  std::string idle = "block";
   std::string strace;  ///< empty: off; "-": stderr; else a file
   bool strace_deterministic = false;
   bool stats = false;

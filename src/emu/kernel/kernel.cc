@@ -60,7 +60,7 @@ Kernel::Kernel(const Config& config, const ClockState& clocks, Dispatch dispatch
       scheduler_(time_.clocks(), timers_, poller_, chooser_, time_.virtual_clock(), turns_, *this,
                  {Duration::nanoseconds(config.syscall_cost_ns), Duration::milliseconds(10),
                   Duration::nanoseconds(config.io_grace_ns), time_limit(config, time_.clocks()),
-                  config.livelock_entries, config.max_steps}),
+                  config.livelock_entries, config.max_steps, config.idle}),
       process_(host_pid(), *this, scheduler_, *this, time_.clocks(), timers_) {
   if (latency_.active()) scheduler_.observe(&latency_);
   enable_patching();

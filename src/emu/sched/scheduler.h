@@ -16,6 +16,7 @@
 #include <optional>
 #include <vector>
 
+#include "detent/config.h"
 #include "detent/units.h"
 #include "emu/sched/host_poller.h"
 #include "emu/sched/run_observer.h"
@@ -78,6 +79,7 @@ struct SchedulerOptions {
   std::int64_t time_limit = INT64_MAX;            ///< instant of the monotonic clock, ns
   std::uint64_t livelock_entries = 0;             ///< 0: never reported
   std::uint64_t max_steps = 0;                    ///< kernel entries; 0: without limit
+  emu::IdleMode idle = emu::IdleMode::kBlock;
 };
 
 struct SchedulerStats {
@@ -209,6 +211,8 @@ class Scheduler {
   void look_at_host();
   void keep_alarm();
   [[nodiscard]] bool slice_over() const;
+  void wait_for_host(std::optional<Instant<Monotonic>> deadline, std::optional<Duration> left);
+  bool spin(Instant<Monotonic> end);
   void take_ticks(Task& current);
   void take_ticks_virtual(Task& current, unsigned ticks);
   bool seen_before(const Task& current);

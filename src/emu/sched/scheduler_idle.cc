@@ -8,6 +8,10 @@
 namespace detent::sched {
 namespace {
 
+// Adaptive idling: what follows soon is met awake, and so is the next timer. A host that sleeps wakes up late
+// by some 50 us.
+constexpr Duration kSpinFirst = Duration::microseconds(20);
+constexpr Duration kSpinLast = Duration::microseconds(100);
 // How long the end of a process that was killed may go unnoticed by who waits for it in a futex.
 constexpr Duration kOrphanInterval = Duration::milliseconds(100);
 
@@ -55,7 +59,36 @@ void Scheduler::idle_real(std::optional<Instant<Monotonic>> deadline) {
   }
   if (left && *left <= Duration()) return;
   if (!left && !poller_.watching() && !owner_.outside_active()) owner_.on_stuck();
-  poller_.wait(left);
+  wait_for_host(deadline, left);
+}
+
+// `left`: host time until `deadline`, or less where something has to be looked for.
+void Scheduler::wait_for_host(std::optional<Instant<Monotonic>> deadline,
+                              std::optional<Duration> left) {
+  switch (options_.idle) {
+    case emu::IdleMode::kBlock:
+      poller_.wait(left);
+      return;
+    case emu::IdleMode::kSpin:
+      spin(left ? clocks_.monotonic() + *left : Instant<Monotonic>::max());
+      return;
+    case emu::IdleMode::kAdaptive:
+      if (deadline && *left <= kSpinLast) {
+        spin(*deadline);
+      } else if (!spin(clocks_.monotonic() + kSpinFirst)) {
+        if (left) left = std::max(*left - kSpinFirst - kSpinLast, Duration());
+        poller_.wait(left);
+      }
+  }
+}
+
+// Looks again and again for what ends an idle time. False: `end` came first.
+bool Scheduler::spin(Instant<Monotonic> end) {
+  do {
+    if (arch::interrupt_pending() || owner_.take_session_wakes()) return true;
+    if (poller_.watching() && poller_.wait(Duration()) != 0) return true;
+  } while (clocks_.monotonic() < end);
+  return false;
 }
 
 // Virtual time never runs ahead of the outside world: host fds that somebody else may act on get
