@@ -17,7 +17,7 @@ enum class Kind {
   kWall,       ///< the one figure is the host's time from spawn to end
   kSchedules,  ///< natively a spawn of the guest, under detent a schedule of `detent explore`
   kLibrary,  ///< no guest but parts of detent as a library, run natively; they are detent's figures
-  kVirtual,  ///< detent alone: host time of the whole run in virtual time, for each of the guest's `count` waits
+  kVirtual,  ///< detent alone, in virtual time: host time of the whole run, for each of its `count` waits
 };
 
 struct Guest {
