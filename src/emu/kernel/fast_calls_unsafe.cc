@@ -38,10 +38,11 @@ Answer fast_gettid(std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, s
   return {present_tid, 0};
 }
 
-// Below everything of the kernel's, the image apart.
+// A guest's address, and none of the kernel's. Trampolines may be read: the guest can see them anyway.
 bool is_plain(std::uint64_t address) {
   const bool in_image = address >= mem::kImageBase && address < mem::kImageLimit;
-  return address % 4 == 0 && address < mem::kHeapBase && !in_image;
+  const bool is_reserved = address >= mem::kHeapBase && address < mem::kReservedEnd;
+  return address % 4 == 0 && address < mem::kUserEnd && !in_image && !is_reserved;
 }
 
 Answer wake(std::uint64_t address) {

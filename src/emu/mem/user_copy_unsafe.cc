@@ -13,8 +13,6 @@ long detent_cmpxchg32(void* address, std::uint32_t* expected, std::uint32_t desi
 namespace detent::mem {
 namespace {
 
-constexpr std::uint64_t kUserEnd = 0x7ffffffff000;  // TASK_SIZE_MAX with 4-level paging
-
 bool overlaps(std::uint64_t address, std::uint64_t size, std::uint64_t begin, std::uint64_t end) {
   return address < end && address + size > begin;
 }

@@ -43,6 +43,8 @@ Result<std::uint32_t> load_u32(std::uint64_t address);
 Result<std::uint32_t> compare_exchange_u32(std::uint64_t address, std::uint32_t expected,
                                            std::uint32_t desired);
 
+/// Where every user address space ends: TASK_SIZE_MAX with 4-level paging.
+inline constexpr std::uint64_t kUserEnd = 0x7ffffffff000;
 /// False for ranges that no user address space has: what access_ok() refuses before anything else.
 bool is_user_range(std::uint64_t address, std::uint64_t size);
 
