@@ -135,6 +135,8 @@ void boot_guest(const process::Booted& booted) {
   user.regs.rflags = 0x202;
   Task& first = process.create_task(process.pid(), user, emu::Kernel::run_task);
   kernel->record().add(first);
+  first.nice = record.nice;
+  first.timer_slack = record.timer_slack;
   resume_recording(record, booted, *kernel);
   first.name = base_name(loader::text_at(booted.filename)).substr(0, 15);
   static_cast<void>(host_call(SYS_prctl, PR_SET_NAME, first.name.c_str(), 0, 0, 0));

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -134,6 +136,8 @@ int run_guest(const emu::Config& config, const TimeEvents& events,
     const bool known = arch::host_call(SYS_rt_sigaction, sig, nullptr, action, 8).ok();
     if (known && action[0] == 1) record.ignored.add(sig);
   }
+  record.nice = getpriority(PRIO_PROCESS, 0);
+  record.timer_slack = static_cast<std::uint64_t>(prctl(PR_GET_TIMERSLACK));
   const Errno error = process::host_exec(record, std::move(program).value(), filename,
                                          pointers(command), environment());
   return fail(command.front(), "", error);

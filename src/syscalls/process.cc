@@ -109,6 +109,8 @@ process::BootRecord boot_record(Task& task) {
   record.blocked = task.signals->blocked();
   record.pending = task.signals->pending();
   record.ignored = task.process().signals().explicitly_ignored();
+  record.nice = task.nice;
+  record.timer_slack = task.timer_slack;
   for (int which = 0; which < 3; ++which) {
     const process::ITimers::Times times = task.process().itimers().get(which);
     record.interval_timers[which] = {times.value, times.interval};

@@ -75,6 +75,14 @@ Result<long> set_policy(Task& task, int tid, int policy, int priority) {
   return 0;
 }
 
+// Whether this process may have a higher priority, the host knows. It is not to keep it.
+Result<void> ask_for_priority(int nice) {
+  const long before = 20 - TRY(host_call(SYS_getpriority, PRIO_PROCESS, 0));
+  TRY(host_call(SYS_setpriority, PRIO_PROCESS, 0, nice));
+  static_cast<void>(host_call(SYS_setpriority, PRIO_PROCESS, 0, before));
+  return {};
+}
+
 }  // namespace
 
 Result<long> sys_sched_yield(Task& task) {
@@ -182,8 +190,7 @@ Result<long> sys_setpriority(Task& task, int which, int who, int nice) {
   Task* target = which == PRIO_PROCESS ? find(task, who) : nullptr;
   if (target == nullptr) return host_call(SYS_setpriority, which, who, nice);
   const int wanted = std::clamp(nice, -20, 19);
-  if (wanted < target->nice) TRY(host_call(SYS_setpriority, which, 0, wanted));
-  if (wanted < target->nice) static_cast<void>(host_call(SYS_setpriority, which, 0, 0));
+  if (wanted < target->nice) TRY(ask_for_priority(wanted));
   target->nice = wanted;
   return 0;
 }

@@ -111,6 +111,7 @@ PRAGMA integrity_check;
     shell('sleeps', 'bash'),
     shell('sleeps', 'dash'),
     shell('bashisms', 'bash', stderr='same'),
+    Case('nice', ['/usr/bin/nice', '-n', '3', '/bin/sh', '-c', 'nice; nice -n 2 nice; nice'], DASH),
     Case('hash-bang', ['{guests}/hash_bang.sh', 'one', 'two words'], DASH),
     Case('shell-stdin', ['/bin/sh'], DASH, stdin=b'read x\nfrom stdin\necho "got: $x"\nexit 7\n'),
     # --- threads, five kinds of executables ---

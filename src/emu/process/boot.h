@@ -32,6 +32,9 @@ struct BootRecord {
   signal::SigSet blocked;
   signal::SigSet ignored;
   signal::SigSet pending;
+  /// getpriority(2) and prctl(PR_GET_TIMERSLACK) go on over execve; the first program has the host's.
+  std::int32_t nice = 0;
+  std::uint64_t timer_slack = 50'000;
   /// setitimer(2) timers go on over execve: time left and period, ns.
   struct IntervalTimer {
     std::int64_t value = 0;
