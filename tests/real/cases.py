@@ -156,6 +156,7 @@ PRAGMA integrity_check;
     guest('close_during_a_wait'),
     guest('sigqueue_at_the_end_of_a_page'),
     guest('held_back_segment'),
+    guest('timer_faster_than_its_handler'),
     guest('busy_thread_and_a_pipe'),
     guest('fork_without_a_free_fd'),
     guest('signals_without_a_pause'),

@@ -55,7 +55,12 @@ void ClockTimer::start(std::int64_t when) {
 }
 
 void ClockTimer::on_expire() {
-  if (clock_.kind == TimerClock::Kind::kBase || now() >= due_) return on_due();
+  if (clock_.kind == TimerClock::Kind::kBase || now() >= due_) {
+    firing_ = true;
+    on_due();
+    firing_ = false;
+    return;
+  }
   // A thread that is no more uses no CPU time: its timers never expire.
   if (clock_.kind == TimerClock::Kind::kThreadCpu && !context_.process.find(clock_.thread)) return;
   look_again();
@@ -69,7 +74,10 @@ void ClockTimer::look_again() {
   const bool idle = seen_ >= 0 && reading - seen_ < last_look_ / 4;
   idle_look_ = idle ? std::min(idle_look_ * 2, kLongestLook) : kFirstIdleLook;
   seen_ = reading;
-  last_look_ = left <= 0 ? 0 : std::max(left, idle ? idle_look_ : kShortestLook);
+  const bool is_virtual = context_.clocks.source().is_virtual();
+  const std::int64_t shortest = is_virtual ? kShortestLook : kRealShortestLook;
+  const bool at_once = left <= 0 && (is_virtual || !firing_);
+  last_look_ = at_once ? 0 : std::max(left, idle ? idle_look_ : shortest);
   const std::int64_t monotonic = context_.clocks.monotonic().ns();
   context_.queue.arm(*this, timebase::Base::kMonotonic, saturating_add(monotonic, last_look_));
 }

@@ -65,6 +65,9 @@ class ClockTimer : private timebase::Timer {
 
  private:
   static constexpr std::int64_t kShortestLook = 20'000;
+  /// In real time: Linux looks at CPU timers on its tick, of 1 to 10 ms (kernel/time/posix-cpu-timers.c). So
+  /// one that is faster than its handler leaves the program time to get on.
+  static constexpr std::int64_t kRealShortestLook = 1'000'000;
   static constexpr std::int64_t kFirstIdleLook = 1'000'000;
   static constexpr std::int64_t kLongestLook = 100'000'000;
 
@@ -78,6 +81,7 @@ class ClockTimer : private timebase::Timer {
   std::int64_t seen_ = -1;
   std::int64_t last_look_ = 0;
   std::int64_t idle_look_ = kFirstIdleLook;
+  bool firing_ = false;  ///< on_due() runs
 };
 
 }  // namespace detent::process

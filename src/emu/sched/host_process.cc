@@ -8,6 +8,7 @@
 
 #include "emu/arch/x86_64/host_call.h"
 #include "emu/arch/x86_64/host_file.h"
+#include "emu/arch/x86_64/kernel_fds.h"
 
 namespace detent::sched {
 namespace {
@@ -59,6 +60,7 @@ Life life_of(int pid) {
 // The host marks the process as ended, wakes who polls, and then sends SIGCHLD, all while it holds the lock
 // on its list of processes (exit_notify()). kill(2) of a group takes that lock, too: after it all is done.
 void await_end(int pid) {
+  const arch::KernelFdRoom room;
   const Result<long> fd = host_call(SYS_pidfd_open, pid, 0);
   if (!fd.ok()) return;
   pollfd entry{static_cast<int>(fd.value()), POLLIN, 0};

@@ -1,5 +1,6 @@
 #include "emu/sched/scheduler.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "detent/assert.h"
@@ -7,6 +8,9 @@
 
 namespace detent::sched {
 namespace {
+
+// A timer with a period shorter than an interrupt takes must leave the guest some time to get on.
+constexpr Duration kLeastAlarm = Duration::microseconds(20);
 
 // The timer of a park() with a deadline; lives on the parked task's kernel stack.
 class SleepTimer final : public timebase::Timer {
@@ -282,7 +286,7 @@ void Scheduler::keep_alarm() {
   const std::optional<Instant<Monotonic>> next = timers_.next_deadline();
   if (!next || *next >= alarm_) return;
   alarm_ = *next;
-  arch::set_alarm(clocks_.source().host_time_until(*next));
+  arch::set_alarm(std::max(clocks_.source().host_time_until(*next), kLeastAlarm));
 }
 
 }  // namespace detent::sched

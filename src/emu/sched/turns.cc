@@ -57,6 +57,7 @@ Session::Slot& Turns::slot(int index) const {
 bool Turns::is_holder() const { return session_.page_->baton == taken(session_.slot()); }
 
 void Turns::create() {
+  const arch::KernelFdRoom room;
   const auto fd = static_cast<int>(host_call(SYS_epoll_create1, EPOLL_CLOEXEC).value());
   watch_fd_ = arch::to_kernel_fd(fd).value();
   session_.page_->baton = taken(session_.slot());
